@@ -1,0 +1,1 @@
+//! The AT Protocol without IO: identifiers, data model, repositories, Merkle search trees, verification.

@@ -1,0 +1,1 @@
+//! DIDs, handles and the PLC directory.

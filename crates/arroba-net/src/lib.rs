@@ -1,0 +1,1 @@
+//! HTTP client and DNS for targets that someone else chooses.

@@ -1,0 +1,1 @@
+//! Storage of repositories, blobs and accounts.

@@ -1,0 +1,1 @@
+//! XRPC endpoints, extractors, errors and subscriptions on axum.

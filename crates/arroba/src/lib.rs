@@ -1,0 +1,1 @@
+//! AT Protocol repositories and a Personal Data Server as a library.
