@@ -1,0 +1,1 @@
+//! CAR files (content-addressed archives), version 1: reader and writer.

@@ -1,0 +1,1 @@
+//! The data model: values, CIDs, strict DAG-CBOR, JSON.

@@ -1,0 +1,1 @@
+//! Firehose event bodies and frames.

@@ -1,0 +1,3 @@
+//! Repositories: commits, edits, verification.
+
+pub mod verify;

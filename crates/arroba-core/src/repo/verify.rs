@@ -1,0 +1,1 @@
+//! Verification of frames, record proofs and whole repositories.
