@@ -1,0 +1,117 @@
+//! What can go wrong between the house and its storage.
+
+use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+
+/// The cause of a storage error, kept whole; shared, because one failed sync fails many callers.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// A failure of the storage itself, as opposed to a change that the store refuses.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store cannot take the request now (its queue is full, the disk is full); nothing was changed.
+    #[error("the store cannot take the request now ({reason})")]
+    Unavailable {
+        /// What is exhausted, as a fragment.
+        reason: &'static str,
+        /// When a retry is worth it.
+        retry_after: Duration,
+        /// The failure underneath, if there was one.
+        #[source]
+        source: Option<Cause>,
+    },
+    /// A sync failed, so nobody knows what the disk holds: the writer takes nothing more until the store is reopened.
+    #[error("the store stopped writing after a failed sync; it must be reopened")]
+    Stopped {
+        /// The failed write or sync; absent for callers who came later.
+        #[source]
+        source: Option<Cause>,
+    },
+    /// Another process has the store open.
+    #[error("the store {} is in use by another process", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer version of this library.
+    #[error("the store has schema version {found}, this program knows {known} at most")]
+    Newer {
+        /// The version in the file.
+        found: u32,
+        /// The highest version this program knows.
+        known: u32,
+    },
+    /// The file is something else.
+    #[error("the file {} is not a store", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Stored data contradicts itself.
+    #[error("stored data is damaged: {what}")]
+    Corrupt {
+        /// Which row, and how.
+        what: String,
+        /// The failure underneath, if there was one.
+        #[source]
+        source: Option<Cause>,
+    },
+    /// Anything else that the backend reports.
+    #[error("the storage backend failed")]
+    Backend(#[source] Cause),
+}
+
+impl StoreError {
+    /// Damaged data without a deeper cause.
+    pub fn corrupt(what: impl Into<String>) -> Self {
+        Self::Corrupt { what: what.into(), source: None }
+    }
+
+    /// Damaged data, with the decoding error that showed it.
+    pub fn corrupt_by(what: impl Into<String>, source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Corrupt { what: what.into(), source: Some(Arc::new(source)) }
+    }
+
+    /// A backend's own error.
+    pub fn backend(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Backend(Arc::new(source))
+    }
+
+    /// Something is exhausted; the caller may come back.
+    pub fn unavailable(reason: &'static str) -> Self {
+        Self::Unavailable { reason, retry_after: Duration::from_secs(1), source: None }
+    }
+
+    /// How long a caller should wait before trying again, where trying again makes sense.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let code = error.sqlite_error_code();
+        let source: Cause = Arc::new(error);
+        match code {
+            Some(ErrorCode::DiskFull) => Self::Unavailable {
+                reason: "disk full",
+                retry_after: Duration::from_secs(30),
+                source: Some(source),
+            },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Unavailable {
+                reason: "database busy",
+                retry_after: Duration::from_secs(1),
+                source: Some(source),
+            },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Corrupt { what: "database file".into(), source: Some(source) }
+            }
+            _ => Self::Backend(source),
+        }
+    }
+}

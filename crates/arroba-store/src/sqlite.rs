@@ -1,0 +1,196 @@
+//! The embedded store: one SQLite file.
+//!
+//! One thread writes, many changes in one transaction with one sync (group commit, a savepoint for each change); readers work on
+//! snapshots beside it. The file is in WAL mode with `synchronous=FULL`: an answer means that the data is on the disk. Opening
+//! takes an exclusive lock, because numbering events densely and in order needs one writer.
+
+mod checkpoint;
+mod lock;
+mod log;
+mod readers;
+mod schema;
+mod writer;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use self::{checkpoint::Checkpoints, lock::FileLock, log::Log, readers::Readers, writer::Writer};
+use crate::error::StoreError;
+
+/// How a [`Sqlite`] store is opened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SqliteOptions {
+    /// Snapshots open at once; later readers wait.
+    pub readers: usize,
+    /// The first sequence number of a new file. Without one it is the time in microseconds: above 2^32 and below 2^53, and
+    /// above whatever an earlier installation under the same name had reached, so that no consumer mistakes new events for old.
+    pub start_seq: Option<u64>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { readers: 8, start_seq: None }
+    }
+}
+
+/// A store in one SQLite file, or in memory. Clones share it.
+///
+/// The file stays locked until [`Sqlite::close`] or until the last clone is dropped and the queued writes are done.
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    writer: Writer,
+    /// Absent for a database in memory, whose reads run on the writer's connection.
+    readers: Option<Readers>,
+    tail: watch::Receiver<u64>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Sqlite {
+    /// Opens the store at `path`, or creates it.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process has it, [`StoreError::Newer`] or [`StoreError::Foreign`] if the file is not ours
+    /// to open.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, SqliteOptions::default()).await
+    }
+
+    /// [`Sqlite::open`] with options.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub async fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_owned();
+        blocking(move || Self::open_file(path, &options)).await
+    }
+
+    /// A store that lives as long as this value and its clones. It behaves as the file does, but one reader or writer at a
+    /// time; for tests and examples.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] if SQLite fails.
+    pub async fn in_memory(options: SqliteOptions) -> Result<Self, StoreError> {
+        blocking(move || {
+            let mut connection = Connection::open_in_memory()?;
+            schema::configure_writer(&connection)?;
+            schema::migrate(&mut connection, Path::new(":memory:"), || start_seq(&options))?;
+            Self::start(connection, None, None, ())
+        })
+        .await
+    }
+
+    fn open_file(path: PathBuf, options: &SqliteOptions) -> Result<Self, StoreError> {
+        let lock = FileLock::acquire(&path)?;
+        let mut connection = Connection::open(&path)?;
+        schema::check_ours(&connection, &path)?;
+        schema::configure_writer(&connection)?;
+        if schema::migrate(&mut connection, &path, || start_seq(options))? {
+            sync_directory(&path)?;
+        }
+        let checkpoints = Checkpoints::start(path.clone())?;
+        Self::start(connection, Some(Readers::new(path, options.readers.max(1))), Some(checkpoints), lock)
+    }
+
+    fn start(
+        connection: Connection,
+        readers: Option<Readers>,
+        checkpoints: Option<Checkpoints>,
+        lock: impl Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let log = Log::load(&connection)?;
+        let (newest, tail) = watch::channel(log.newest());
+        let (writer, thread) = Writer::start(connection, log, checkpoints, newest, lock)?;
+        Ok(Self { inner: Arc::new(Inner { writer, readers, tail, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    /// Runs `work` inside the writer's current transaction, in a savepoint of its own, and answers when it is durable. An error
+    /// from `work` undoes what `work` did. It runs to its end even if the caller stops waiting.
+    ///
+    /// `work` holds every other writer up: no waiting, no hashing of passwords, and no transaction statements.
+    ///
+    /// # Errors
+    /// What `work` returns; [`StoreError::Unavailable`] when the queue or the disk is full; [`StoreError::Stopped`] after a failed
+    /// sync or after [`Sqlite::close`].
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.inner.writer.write(SMALL, move |scope| work(scope.connection)).await
+    }
+
+    /// Runs `work` on one snapshot, on a blocking thread. The snapshot must be short: while it is open, the write-ahead log cannot
+    /// be reused.
+    ///
+    /// # Errors
+    /// What `work` returns; [`StoreError::Backend`] if the database cannot be read.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        match &self.inner.readers {
+            Some(readers) => readers.read(work).await,
+            None => self.inner.writer.read(work).await,
+        }
+    }
+
+    /// Finishes what is queued, closes the file and releases its lock. Later calls, on any clone, fail.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] if the writer did not end in order.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.inner.writer.stop().await;
+        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return Ok(()) };
+        blocking(move || {
+            thread
+                .join()
+                .map_err(|_| StoreError::backend(std::io::Error::other("the writer thread panicked")))
+        })
+        .await
+    }
+}
+
+/// The weight of a small write in the queue, in bytes.
+const SMALL: usize = 512;
+
+fn start_seq(options: &SqliteOptions) -> u64 {
+    options.start_seq.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(now.as_micros()).unwrap_or(1 << 33).clamp((1 << 32) + 1, 1 << 52)
+    })
+}
+
+/// A new file is durable only when its directory entry is.
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(StoreError::backend)
+}
+
+async fn blocking<T, F>(work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, StoreError> + Send + 'static,
+{
+    tokio::task::spawn_blocking(work).await.map_err(StoreError::backend)?
+}
