@@ -5,7 +5,7 @@ mod it {
     mod crypto;
     mod data;
     mod event;
-    #[expect(dead_code, reason = "not every area has vectors yet")]
+    #[allow(dead_code, clippy::allow_attributes, reason = "not every area has vectors yet")]
     mod fixtures;
     mod lexicon;
     mod mst;
