@@ -1,5 +1,6 @@
 //! Integration tests of the core crate: one binary, one module an area.
 
+#[cfg(test)]
 mod it {
     mod car;
     mod crypto;
@@ -9,6 +10,7 @@ mod it {
     mod fixtures;
     mod lexicon;
     mod mst;
+    mod random;
     mod repo;
     mod syntax;
     mod verify;

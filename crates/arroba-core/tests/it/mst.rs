@@ -1,1 +1,5 @@
-//! Tests of `mst`.
+//! Trees against published vectors, and against slow obvious twins.
+
+mod model;
+mod table;
+mod vectors;
