@@ -1,5 +1,7 @@
 //! Storage of repositories, blobs and accounts.
 
+#[cfg(feature = "sqlite")]
+pub mod accounts;
 pub mod error;
 #[cfg(feature = "sqlite")]
 mod sqlite;
