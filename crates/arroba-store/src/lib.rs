@@ -1,11 +1,31 @@
 //! Storage of repositories, blobs and accounts.
+//!
+//! Two narrow contracts, [`RepoStore`] and [`BlobIndex`], with numbered rules that every backend keeps and that the public
+//! conformance suite checks (feature `conformance`); bytes of blobs in any object store ([`blobs::Blobs`]); signing keys sealed under a
+//! master key ([`seal`]). A store knows no protocol rules: it keeps what it is given, whole.
 
 #[cfg(feature = "sqlite")]
 pub mod accounts;
-pub mod error;
+mod blob_index;
+pub mod blobs;
+mod change;
+mod error;
+mod log;
+mod query;
+mod repo;
+mod repo_store;
+pub mod seal;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use error::StoreError;
+pub use blob_index::{BlobIndex, BlobRow, MissingBlob, NewBlob};
+pub use change::{Applied, ApplyError, Change, ChangeKind, CommitChange, Reservation};
+pub use error::{Cause, StoreError};
+pub use log::{EventPage, Retention, StoredEvent, Swept};
+pub use query::{
+    Block, BlockQuery, BlockStream, Order, RecordPage, RecordQuery, RecordRange, RecordRow,
+};
+pub use repo::{Counts, Head, Loaded, RepoEntry, RepoPage, RepoRow, RepoStatus, Subject};
+pub use repo_store::{RepoStore, Stage, StagedRecord};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};

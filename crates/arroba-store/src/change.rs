@@ -1,0 +1,167 @@
+//! Changes: what is written, as values.
+
+use std::ops::Range;
+
+use arroba_core::{
+    data::{BlobRef, Cid},
+    event::EventDraft,
+    repo::SignedCommit,
+    syntax::{Did, Handle, RecordPath, Tid},
+};
+
+use crate::{
+    error::StoreError,
+    repo::{RepoStatus, Subject},
+    seal::SealedKey,
+};
+
+/// One durable step of one repository: all of it happens, or nothing.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Whose repository.
+    pub did: Did,
+    /// When, in microseconds since 1970: the time of its events for retention, and of the repository's creation.
+    pub time: u64,
+    /// What happens.
+    pub kind: ChangeKind,
+    /// The events that tell of it, in order. The store emits exactly these; a commit's own event is among them where it
+    /// is to be told.
+    pub events: Vec<EventDraft>,
+}
+
+/// The kinds of durable change; the list is complete.
+#[derive(Clone, Debug)]
+pub enum ChangeKind {
+    /// Takes DID, handle and key for an account that is about to be created ([`RepoStatus::Creating`]).
+    Reserve {
+        /// The handle it will have.
+        handle: Option<Handle>,
+        /// Its signing key.
+        sealed_key: SealedKey,
+    },
+    /// Creates the repository with its first commit. The DID is new, reserved, or deleted.
+    Create {
+        /// The handle.
+        handle: Option<Handle>,
+        /// The signing key.
+        sealed_key: SealedKey,
+        /// [`RepoStatus::Active`] or, for an account that moves here, [`RepoStatus::Deactivated`].
+        status: RepoStatus,
+        /// The first commit; it expects no head.
+        commit: Box<CommitChange>,
+    },
+    /// A commit on an active repository.
+    Commit(Box<CommitChange>),
+    /// Sets the owner's or operator's status: active, deactivated or suspended.
+    Status {
+        /// The new one.
+        status: RepoStatus,
+    },
+    /// Takes the repository down, or lifts that. A takedown hides its earlier events at once, lifting shows them again.
+    Takedown {
+        /// The moderator's reference; nothing to lift.
+        reference: Option<String>,
+    },
+    /// Sets the handle (nothing: none any more), and the key if there is a new one.
+    Identity {
+        /// The handle.
+        handle: Option<Handle>,
+        /// A new signing key.
+        sealed_key: Option<SealedKey>,
+    },
+    /// Nothing but events.
+    Announce,
+    /// Takes a record or a blob down, or lifts that.
+    Hide {
+        /// What.
+        subject: Subject,
+        /// The moderator's reference; nothing to lift.
+        reference: Option<String>,
+    },
+    /// Deletes the repository: the head, the handle and all earlier events are gone at once, the row stays. A reservation
+    /// vanishes.
+    Delete,
+}
+
+/// A commit with what it needs to be stored.
+#[derive(Clone, Debug)]
+pub struct CommitChange {
+    /// The head it was made on; compared inside the transaction.
+    pub expect: Option<Cid>,
+    /// The commit, its records and its tree nodes.
+    pub signed: SignedCommit,
+    /// Every blob that its created and updated records refer to. References of updated and deleted records that are not
+    /// among them end.
+    pub blobs: Vec<(RecordPath, BlobRef)>,
+}
+
+/// What came of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The sequence numbers of its events, in their order; empty if there were none.
+    pub seqs: Range<u64>,
+}
+
+impl Applied {
+    /// The number of its first event.
+    pub fn first_seq(&self) -> Option<u64> {
+        (!self.seqs.is_empty()).then_some(self.seqs.start)
+    }
+
+    /// The number of its last event.
+    pub fn last_seq(&self) -> Option<u64> {
+        (!self.seqs.is_empty()).then(|| self.seqs.end.saturating_sub(1))
+    }
+}
+
+/// What a backend that numbers early fixes before an edit; SQL and memory fix nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reservation {
+    /// The sequence number of the coming commit.
+    pub seq: Option<u64>,
+    /// The rev that the coming commit must have.
+    pub rev: Option<Tid>,
+}
+
+/// Why a change was not made. Nothing of it is stored and no event tells of it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The head is another one by now, or the rev does not grow: load again.
+    #[error("the repository has moved on")]
+    Conflict {
+        /// The current head.
+        head: Option<Cid>,
+    },
+    /// The repository does not take this change in its status.
+    #[error("the repository is {0:?}")]
+    Inactive(RepoStatus),
+    /// The DID has a repository here.
+    #[error("the repository exists")]
+    Exists,
+    /// Another repository has the handle.
+    #[error("the handle is taken")]
+    HandleTaken,
+    /// There is no such repository.
+    #[error("no such repository")]
+    NotFound,
+    /// A record refers to a blob that was not uploaded (or was taken down).
+    #[error("no blob {0}")]
+    MissingBlob(Cid),
+    /// A record describes a fresh upload wrongly.
+    #[error("blob {cid} is {size} bytes of {mime_type}")]
+    BlobMismatch {
+        /// Which.
+        cid: Cid,
+        /// Its real type.
+        mime_type: String,
+        /// Its real size in bytes.
+        size: u64,
+    },
+    /// The change contradicts itself.
+    #[error("malformed change: {0}")]
+    Malformed(&'static str),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

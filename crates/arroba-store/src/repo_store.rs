@@ -1,0 +1,175 @@
+//! The contract of repository storage.
+
+use arroba_core::{
+    data::Cid,
+    mst::{Loader, NodePut},
+    syntax::{Did, Handle, Nsid, RecordPath},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::{
+    change::{Applied, ApplyError, Change, Reservation},
+    error::StoreError,
+    log::{EventPage, Retention, Swept},
+    query::{BlockQuery, BlockStream, RecordPage, RecordQuery},
+    repo::{Counts, Loaded, RepoPage, RepoRow, Subject},
+};
+
+/// Heads, tree nodes, records and events: one consistency domain.
+///
+/// # Contract
+///
+/// 1. Each call sees one snapshot. A read that starts after a change was answered sees that change.
+/// 2. A change of [`RepoStore::apply`] happens whole or not at all, and an answer means that it is durable. An error means that
+///    nothing of it is stored, also after a restart, except [`StoreError::Stopped`], where nobody can know.
+/// 3. Heads are compared and swapped inside the change: of two commits on the same head one gets [`ApplyError::Conflict`]. Revs
+///    grow, also across deletion and re-creation.
+/// 4. A head never points at a missing block: the nodes at the positions of its tree are those that a build from its records
+///    would give, and nothing superseded can be read any more.
+/// 5. Events become visible in order: after a reader was given number n, nothing at or below n ever appears. Numbers are never
+///    given twice, also when retention or deletion has emptied the log. No event exists without its change.
+/// 6. An event's frame is the same bytes in every read.
+/// 7. Deletion and takedown hide the repository's earlier events in the same step; the events of that very change stay visible.
+///    Lifting a takedown shows them again, except those that a deletion hid.
+/// 8. A deleted repository has a row, with its last rev and without a handle, and no head; its handle is free.
+/// 9. Added blob references must name an uploaded blob that is not taken down, and describe it rightly while it is temporary. When
+///    the last reference goes, the blob's row goes with it, and its object becomes garbage in the same step.
+/// 10. A staged import is invisible until [`Stage::finish`], which replaces the whole tree in one step; one that is given up leaves
+///     nothing that can be read.
+/// 11. Dropping a future changes nothing half: the change is made or not.
+/// 12. No snapshot, lock or transaction waits for whoever reads an answer.
+#[async_trait]
+pub trait RepoStore: Send + Sync + 'static {
+    /// The row of a repository.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read; so for all reads.
+    async fn repo(&self, did: &Did) -> Result<Option<RepoRow>, StoreError>;
+
+    /// The row of the repository that has a handle.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn by_handle(&self, handle: &Handle) -> Result<Option<RepoRow>, StoreError>;
+
+    /// Rows and heads in order of creation, also of deleted repositories; `after` is 0 or [`RepoPage::next`].
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn repos(&self, after: u64, limit: usize) -> Result<RepoPage, StoreError>;
+
+    /// Row, head, and the tree nodes that the loader asks for.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`]; [`StoreError::Corrupt`] if a node is missing or is not what its parent names.
+    async fn load(&self, did: &Did, loader: Loader) -> Result<Option<Loaded>, StoreError>;
+
+    /// Records; nothing if the repository has no head.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn records(&self, did: &Did, query: RecordQuery) -> Result<Option<RecordPage>, StoreError>;
+
+    /// The collections that have records, in order; nothing if the repository has no head.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn collections(&self, did: &Did) -> Result<Option<Vec<Nsid>>, StoreError>;
+
+    /// How much the repository holds; it counts, so it is no call for a hot path. Nothing if the repository has no head.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn counts(&self, did: &Did) -> Result<Option<Counts>, StoreError>;
+
+    /// The moderator's reference if the subject is taken down.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn hidden(&self, did: &Did, subject: &Subject) -> Result<Option<String>, StoreError>;
+
+    /// Blocks; nothing if the repository has no head. The commit is always the first block of an export.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`]; [`StoreError::Corrupt`], at once or in the stream, if a row does not hash to what its parent names.
+    async fn blocks(&self, did: &Did, query: BlockQuery) -> Result<Option<BlockStream>, StoreError>;
+
+    /// To be called before an edit; see [`Reservation`].
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn reserve(&self, did: &Did) -> Result<Reservation, StoreError>;
+
+    /// Makes changes, each for itself, in this order per repository; one answer for each. They share what syncing they can.
+    async fn apply(&self, changes: Vec<Change>) -> Vec<Result<Applied, ApplyError>>;
+
+    /// Begins an import.
+    ///
+    /// # Errors
+    /// [`ApplyError::NotFound`] if there is no such repository, [`ApplyError::Store`].
+    async fn stage(&self, did: &Did) -> Result<Box<dyn Stage>, ApplyError>;
+
+    /// Visible events behind `after`, at most `limit` of them.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn events(&self, after: u64, limit: usize) -> Result<EventPage, StoreError>;
+
+    /// The newest sequence number that can be read; changes when there is more, whoever wrote it.
+    fn tail(&self) -> watch::Receiver<u64>;
+
+    /// Drops what is no longer needed.
+    ///
+    /// # Errors
+    /// As [`RepoStore::apply`]'s store errors.
+    async fn sweep(&self, retention: Retention) -> Result<Swept, StoreError>;
+}
+
+/// A record on its way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedRecord {
+    /// Where.
+    pub path: RecordPath,
+    /// The CID of the bytes.
+    pub cid: Cid,
+    /// DAG-CBOR.
+    pub value: Bytes,
+    /// The blobs it refers to; they need not be uploaded yet.
+    pub blobs: Vec<Cid>,
+}
+
+/// An import on its way in: records in any order, then nodes, then one commit that makes all of it the repository. Dropping it
+/// gives the import up. Pieces need not be durable before [`Stage::finish`] answers.
+#[async_trait]
+pub trait Stage: Send {
+    /// Adds records; a path that comes twice keeps the last.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be stored; the import is lost then.
+    async fn put_records(&mut self, records: Vec<StagedRecord>) -> Result<(), StoreError>;
+
+    /// Paths and CIDs of the staged records behind `after`, in order, at most `limit`: what a build of the tree reads.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    async fn entries(
+        &mut self,
+        after: Option<RecordPath>,
+        limit: usize,
+    ) -> Result<Vec<(RecordPath, Cid)>, StoreError>;
+
+    /// Adds tree nodes.
+    ///
+    /// # Errors
+    /// As [`Stage::put_records`].
+    async fn put_nodes(&mut self, nodes: Vec<NodePut>) -> Result<(), StoreError>;
+
+    /// Swaps the staged tree in, together with the change: a [`ChangeKind::Commit`](crate::ChangeKind::Commit) whose signed commit
+    /// names the staged root, and whose own records and nodes are ignored. Allowed for active and deactivated repositories.
+    ///
+    /// # Errors
+    /// As [`RepoStore::apply`]. The staged data is given up.
+    async fn finish(self: Box<Self>, change: Change) -> Result<Applied, ApplyError>;
+}
