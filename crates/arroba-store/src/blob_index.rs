@@ -6,7 +6,7 @@ use arroba_core::{
 };
 use async_trait::async_trait;
 
-use crate::{change::ApplyError, error::StoreError};
+use crate::error::{ApplyError, StoreError};
 
 /// An uploaded blob.
 #[derive(Clone, Debug, PartialEq, Eq)]

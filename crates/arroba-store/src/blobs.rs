@@ -78,10 +78,14 @@ impl Blobs {
     /// [`BlobError::Store`] if the directory cannot be made or opened.
     pub fn dir(path: impl AsRef<Path>) -> Result<Self, BlobError> {
         let store = |source: std::io::Error| {
-            BlobError::Store(Box::new(object_store::Error::Generic { store: "dir", source: Box::new(source) }))
+            BlobError::Store(Box::new(object_store::Error::Generic {
+                store: "dir",
+                source: Box::new(source),
+            }))
         };
         std::fs::create_dir_all(&path).map_err(store)?;
-        let files = LocalFileSystem::new_with_prefix(path).map_err(|error| BlobError::Store(Box::new(error)))?;
+        let files =
+            LocalFileSystem::new_with_prefix(path).map_err(|error| BlobError::Store(Box::new(error)))?;
         Ok(Self::new(Arc::new(files.with_fsync(true).with_automatic_cleanup(true))))
     }
 
@@ -102,7 +106,8 @@ impl Blobs {
         let digest = Sha256::digest(did.as_str());
         let shard = digest.first().copied().unwrap_or_default();
         // A DID may hold characters that mean something in a path.
-        let owner: String = did.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let owner: String =
+            did.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         format!("{shard:02x}/{owner}/{:032x}", u128::from_be_bytes(suffix))
     }
 
@@ -117,7 +122,8 @@ impl Blobs {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let mut writer =
-            BufWriter::with_capacity(Arc::clone(&self.store), ObjectPath::from(object), PART_BYTES).with_max_concurrency(2);
+            BufWriter::with_capacity(Arc::clone(&self.store), ObjectPath::from(object), PART_BYTES)
+                .with_max_concurrency(2);
         let mut digest = Sha256::new();
         let mut size = 0_u64;
         let mut bytes = std::pin::pin!(bytes);
@@ -145,7 +151,10 @@ impl Blobs {
             return Err(error);
         }
         writer.shutdown().await.map_err(|error| {
-            BlobError::Store(Box::new(object_store::Error::Generic { store: "upload", source: Box::new(error) }))
+            BlobError::Store(Box::new(object_store::Error::Generic {
+                store: "upload",
+                source: Box::new(error),
+            }))
         })?;
         Ok(Stored { cid: Cid::new(Codec::Raw, digest.finalize().into()), size })
     }
@@ -210,7 +219,14 @@ mod tests {
 
     async fn behaves(blobs: &Blobs) {
         let did = "did:web:example.com%3A3000".parse().unwrap();
-        for (total, chunk) in [(0, 1), (1, 1), (1000, 13), (PART_BYTES - 1, 1 << 20), (PART_BYTES + 1, 999_999), (11 << 20, 1 << 20)] {
+        for (total, chunk) in [
+            (0, 1),
+            (1, 1),
+            (1000, 13),
+            (PART_BYTES - 1, 1 << 20),
+            (PART_BYTES + 1, 999_999),
+            (11 << 20, 1 << 20),
+        ] {
             let object = Blobs::new_object(&did);
             let (bytes, upload) = chunks(total, chunk);
             let stored = blobs.put(&object, stream::iter(upload), 1 << 30).await.unwrap();

@@ -2,6 +2,10 @@
 
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
+use arroba_core::data::Cid;
+
+use crate::repo::RepoStatus;
+
 /// The cause of a storage error, kept whole; shared, because one failed sync fails many callers.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
@@ -59,6 +63,49 @@ pub enum StoreError {
     /// Anything else that the backend reports.
     #[error("the storage backend failed")]
     Backend(#[source] Cause),
+}
+
+/// Why a change was not made. Nothing of it is stored and no event tells of it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The head is another one by now, or the rev does not grow: load again.
+    #[error("the repository has moved on")]
+    Conflict {
+        /// The current head.
+        head: Option<Cid>,
+    },
+    /// The repository does not take this change in its status.
+    #[error("the repository is {0:?}")]
+    Inactive(RepoStatus),
+    /// The DID has a repository here.
+    #[error("the repository exists")]
+    Exists,
+    /// Another repository has the handle.
+    #[error("the handle is taken")]
+    HandleTaken,
+    /// There is no such repository.
+    #[error("no such repository")]
+    NotFound,
+    /// A record refers to a blob that was not uploaded (or was taken down).
+    #[error("no blob {0}")]
+    MissingBlob(Cid),
+    /// A record describes a fresh upload wrongly.
+    #[error("blob {cid} is {size} bytes of {mime_type}")]
+    BlobMismatch {
+        /// Which.
+        cid: Cid,
+        /// Its real type.
+        mime_type: String,
+        /// Its real size in bytes.
+        size: u64,
+    },
+    /// The change contradicts itself.
+    #[error("malformed change: {0}")]
+    Malformed(&'static str),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl StoreError {

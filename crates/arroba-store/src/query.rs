@@ -180,6 +180,10 @@ impl Stream for BlockStream {
 
 impl fmt::Debug for BlockStream {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("BlockStream").field("did", &self.repo.did).field("head", &self.head.cid).finish()
+        formatter
+            .debug_struct("BlockStream")
+            .field("did", &self.repo.did)
+            .field("head", &self.head.cid)
+            .finish()
     }
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::{
-    change::{Applied, ApplyError, Change, Reservation},
-    error::StoreError,
+    change::{Applied, Change, Reservation},
+    error::{ApplyError, StoreError},
     log::{EventPage, Retention, Swept},
     query::{BlockQuery, BlockStream, RecordPage, RecordQuery},
     repo::{Counts, Loaded, RepoPage, RepoRow, Subject},
