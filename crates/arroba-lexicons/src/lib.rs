@@ -1,1 +1,22 @@
-//! The com.atproto lexicons and the record schemas of app.bsky and chat.bsky.
+//! The methods and record schemas of the AT Protocol, as Rust types and as facts.
+//!
+//! - [`Endpoint`] describes one XRPC method; every method that a PDS serves has a file of its own, for example
+//!   [`com_atproto::repo::create_record`].
+//! - [`query`] reads and writes the parameters of a method.
+//!
+//! The types here are wire types: they hold what a lexicon says and nothing more. Every field is public, since
+//! any value that its type admits is legal on the wire.
+
+pub mod endpoint;
+
+pub mod query;
+
+pub mod json;
+
+pub mod com_atproto;
+
+pub mod app_bsky;
+
+pub use endpoint::{AnyBytes, Body, CarBytes, Encoding, Endpoint, Kind, NoBody, NoParams};
+pub use json::RawJson;
+pub use query::{FromQuery, QueryError, QueryPairs, ToQuery};

@@ -1,0 +1,3 @@
+//! The methods `app.bsky.*` that a PDS serves itself.
+
+pub mod actor;
