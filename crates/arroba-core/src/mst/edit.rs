@@ -59,6 +59,19 @@ impl Tree {
     ///
     /// [`Loader::for_edit`]: super::Loader::for_edit
     pub fn edit(&self, batch: &[KeyEdit]) -> Result<Edited, MstError> {
+        self.apply(batch, Some(self))
+    }
+
+    /// Makes a new tree of a batch, perhaps an empty one. As an edit of the empty tree, but with its root among
+    /// the nodes to write, since no table has it yet.
+    ///
+    /// # Errors
+    /// As [`Tree::edit`].
+    pub fn create(batch: &[KeyEdit]) -> Result<Edited, MstError> {
+        Self::empty().apply(batch, None)
+    }
+
+    fn apply(&self, batch: &[KeyEdit], rows: Option<&Self>) -> Result<Edited, MstError> {
         let mut editor = Editor::new(self);
         for edit in batch {
             match &edit.value {
@@ -71,7 +84,7 @@ impl Tree {
         keys.dedup();
         let tree = editor.finish()?;
         let (mut puts, mut removes, mut ops) = (Vec::new(), Vec::new(), Vec::new());
-        compare(Some(self), &tree, |change| match change {
+        compare(rows, &tree, |change| match change {
             Change::Put(put) => puts.push(put),
             Change::Remove(_, position) => removes.push(position),
             Change::Replace(_) => {}
