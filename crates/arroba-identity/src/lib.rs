@@ -1,1 +1,3 @@
 //! DIDs, handles and the PLC directory.
+
+pub mod plc;
