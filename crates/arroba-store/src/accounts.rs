@@ -4,8 +4,9 @@
 //! logins (a bridge) needs none of this.
 //!
 //! An account is created in steps that no transaction can span, because one of them is an operation in the PLC
-//! directory: [`Accounts::reserve`] takes DID, handle, e-mail address and invite, durably; [`Accounts::finish`]
-//! makes the account usable once its repository exists; [`Accounts::revert`] gives everything back. After a crash
+//! directory: [`Accounts::reserve`] takes DID, e-mail address and invite, durably; [`Accounts::finish`] makes the
+//! account usable once its repository exists; [`Accounts::revert`] gives everything back. Handle and signing key
+//! are reserved with the repository. After a crash
 //! [`Accounts::unfinished`] lists what is in between.
 
 mod account;
@@ -17,7 +18,7 @@ mod preferences;
 mod sessions;
 
 pub use account::Account;
-pub use creation::{NewAccount, Unfinished};
+pub use creation::NewAccount;
 pub use error::AccountError;
 pub use invites::{Invite, InviteUse, NewInvite};
 pub use password::{PasswordHash, Passwords};
@@ -41,7 +42,7 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use arroba_core::syntax::{Did, Handle};
+    use arroba_core::syntax::Did;
 
     use super::*;
     use crate::SqliteOptions;
@@ -57,9 +58,6 @@ mod tests {
     fn new(name: &str) -> NewAccount {
         NewAccount {
             did: did(name),
-            handle: Handle::parse(&format!("{name}.pds.test")).unwrap(),
-            sealed_key: vec![1, 2],
-            new_did: true,
             email: Some(format!("{name}@Mail.test")),
             password: None,
             invite: None,
@@ -76,12 +74,7 @@ mod tests {
         let accounts = accounts().await;
         accounts.reserve(new("a")).await.unwrap();
         assert!(accounts.account(&did("a")).await.unwrap().is_none());
-        let unfinished = accounts.unfinished().await.unwrap();
-        assert_eq!(unfinished.len(), 1);
-        assert_eq!(
-            (unfinished[0].did.clone(), unfinished[0].new_did, unfinished[0].has_repo),
-            (did("a"), true, false)
-        );
+        assert_eq!(accounts.unfinished().await.unwrap(), [did("a")]);
         accounts.finish(&did("a")).await.unwrap();
         assert!(accounts.unfinished().await.unwrap().is_empty());
         assert_eq!(accounts.account_by_email("A@mail.TEST").await.unwrap().unwrap().did, did("a"));
@@ -95,8 +88,6 @@ mod tests {
         let accounts = accounts().await;
         accounts.reserve(new("a")).await.unwrap();
         assert!(matches!(accounts.reserve(new("a")).await, Err(AccountError::DidTaken)));
-        let same_handle = NewAccount { handle: new("a").handle, ..new("b") };
-        assert!(matches!(accounts.reserve(same_handle).await, Err(AccountError::HandleTaken)));
         let same_email = NewAccount { email: Some("A@MAIL.test".into()), ..new("b") };
         assert!(matches!(accounts.reserve(same_email).await, Err(AccountError::EmailTaken)));
         let no_invite = NewAccount { invite: Some("none".into()), ..new("b") };

@@ -105,7 +105,7 @@ impl RawBody {
     }
 
     /// Whether there is nothing in the body; reads its first piece to know.
-    pub(crate) async fn is_blank(self) -> bool {
+    pub(crate) async fn blank(self) -> bool {
         match self.stream() {
             Ok(mut pieces) => pieces.next().await.is_none(),
             Err(_) => false,

@@ -44,7 +44,7 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let body = RawBody::from_request(request, state).await?;
         if let Err(error) = check_content_type(body.content_type()) {
-            return Err(if body.is_blank().await { no_body() } else { error });
+            return Err(if body.blank().await { no_body() } else { error });
         }
         let bytes = body.bytes().await?;
         if bytes.is_empty() {

@@ -15,10 +15,18 @@ use crate::{BodyLimit, Result, XrpcError};
 
 /// Adds XRPC methods to an [`axum::Router`].
 ///
-/// ```ignore
-/// let router = Router::new()
-///     .endpoint::<GetRecord, _>(get_record)
-///     .endpoint_with::<CreateRecord, _>(create_record, BodyLimit::bytes(1_000_000));
+/// ```
+/// use arroba_lexicons::com_atproto::identity::resolve_handle::ResolveHandle;
+/// use arroba_lexicons::com_atproto::server::delete_session::DeleteSession;
+/// use arroba_xrpc::{Query, RouterExt, XrpcError};
+/// use axum::Router;
+///
+/// let router: Router = Router::new()
+///     .endpoint::<DeleteSession, _>(async || ())
+///     .endpoint::<ResolveHandle, _>(async |Query(params): Query<ResolveHandle>| {
+///         XrpcError::named("HandleNotFound", format!("no such handle: {}", params.handle))
+///     })
+///     .unknown_methods();
 /// ```
 pub trait RouterExt<S>: Sized {
     /// Serves `E` with `handler`, under the default body limit.

@@ -1,7 +1,7 @@
 //! One account's row.
 
-use arroba_core::syntax::{Did, Handle};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use arroba_core::syntax::Did;
+use rusqlite::{Connection, Row, params};
 
 use super::{AccountError, Accounts, PasswordHash};
 use crate::StoreError;
@@ -47,21 +47,6 @@ impl Accounts {
     pub async fn account_by_email(&self, email: &str) -> Result<Option<Account>, AccountError> {
         let email = email.to_lowercase();
         self.store.read(move |db| one(db, "email", &email)).await
-    }
-
-    /// The DID that has a handle here: a hosted repository, whatever its status, that is not deleted.
-    ///
-    /// # Errors
-    /// [`AccountError::Store`].
-    pub async fn did_of_handle(&self, handle: &Handle) -> Result<Option<Did>, AccountError> {
-        let handle = handle.clone();
-        self.store
-            .read(move |db| {
-                let mut statement = db.prepare_cached("SELECT did FROM repo WHERE handle = ?1")?;
-                let did = statement.query_row([handle.as_str()], |row| row.get::<_, String>(0)).optional()?;
-                did.map(|did| parse_did(&did)).transpose()
-            })
-            .await
     }
 
     /// The accounts after `after`, in order of their DIDs.
@@ -132,7 +117,6 @@ impl Accounts {
 pub(super) fn remove(db: &Connection, did: &str) -> Result<(), AccountError> {
     for sql in [
         "DELETE FROM account WHERE did = ?1",
-        "DELETE FROM creation WHERE did = ?1",
         "DELETE FROM refresh_token WHERE did = ?1",
         "DELETE FROM preference WHERE did = ?1",
     ] {

@@ -6,9 +6,6 @@ use crate::StoreError;
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountError {
-    /// Another account has the handle, or is being created with it.
-    #[error("handle is taken")]
-    HandleTaken,
     /// Another account has the e-mail address.
     #[error("e-mail address is taken")]
     EmailTaken,

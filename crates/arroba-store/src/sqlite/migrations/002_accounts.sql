@@ -13,14 +13,6 @@ CREATE TABLE account (
     tokens_after_s  INTEGER NOT NULL   -- access tokens issued before are void
 ) STRICT, WITHOUT ROWID;
 
--- Accounts in state 0: what it takes to finish or revert them after a crash.
-CREATE TABLE creation (
-    did        TEXT    PRIMARY KEY,
-    handle     TEXT    NOT NULL UNIQUE,
-    sealed_key BLOB    NOT NULL,
-    new_did    INTEGER NOT NULL        -- 1: we register the DID
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE refresh_token (
     id        TEXT    PRIMARY KEY,
     did       TEXT    NOT NULL,
