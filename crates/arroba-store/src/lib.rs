@@ -8,16 +8,22 @@
 pub mod accounts;
 mod blob_index;
 pub mod blobs;
+mod change;
 mod error;
+mod log;
 mod query;
 mod repo;
+mod repo_store;
 pub mod seal;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use blob_index::{BlobIndex, BlobRow, MissingBlob, NewBlob};
+pub use change::{Applied, Change, ChangeKind, CommitChange, Reservation};
 pub use error::{ApplyError, Cause, StoreError};
+pub use log::{EventPage, Retention, StoredEvent, Swept};
 pub use query::{Block, BlockQuery, BlockStream, Order, RecordPage, RecordQuery, RecordRange, RecordRow};
 pub use repo::{Counts, Head, Loaded, RepoEntry, RepoPage, RepoRow, RepoStatus, Subject};
+pub use repo_store::{RepoStore, Stage, StagedRecord};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};

@@ -4,11 +4,24 @@
 //! snapshots beside it. The file is in WAL mode with `synchronous=FULL`: an answer means that the data is on the disk. Opening
 //! takes an exclusive lock, because numbering events densely and in order needs one writer.
 
+mod apply;
+mod blobs;
+mod cache;
 mod checkpoint;
+mod events;
+mod export;
 mod lock;
 mod log;
+mod read;
 mod readers;
+mod recent;
+mod refs;
+mod rows;
 mod schema;
+mod spool;
+mod stage;
+mod store;
+mod sweep;
 mod writer;
 
 use std::{
@@ -22,7 +35,17 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use self::{checkpoint::Checkpoints, lock::FileLock, log::Log, readers::Readers, writer::Writer};
+use self::{
+    cache::NodeCache,
+    checkpoint::Checkpoints,
+    lock::FileLock,
+    log::Log,
+    readers::Readers,
+    recent::Recent,
+    spool::SpoolSpace,
+    store::change_weight,
+    writer::{Scope, Writer},
+};
 use crate::error::StoreError;
 
 /// How a [`Sqlite`] store is opened.
@@ -34,11 +57,13 @@ pub struct SqliteOptions {
     /// The first sequence number of a new file. Without one it is the time in microseconds: above 2^32 and below 2^53, and
     /// above whatever an earlier installation under the same name had reached, so that no consumer mistakes new events for old.
     pub start_seq: Option<u64>,
+    /// Bytes of tree nodes kept in memory.
+    pub node_cache: usize,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 8, start_seq: None }
+        Self { readers: 8, start_seq: None, node_cache: 32 << 20 }
     }
 }
 
@@ -56,6 +81,9 @@ struct Inner {
     /// Absent for a database in memory, whose reads run on the writer's connection.
     readers: Option<Readers>,
     tail: watch::Receiver<u64>,
+    recent: Arc<Recent>,
+    nodes: Arc<NodeCache>,
+    spool: Arc<SpoolSpace>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -88,7 +116,7 @@ impl Sqlite {
             let mut connection = Connection::open_in_memory()?;
             schema::configure_writer(&connection)?;
             schema::migrate(&mut connection, Path::new(":memory:"), || start_seq(&options))?;
-            Self::start(connection, None, None, ())
+            Self::start(connection, None, None, &options, std::env::temp_dir(), ())
         })
         .await
     }
@@ -101,20 +129,36 @@ impl Sqlite {
         if schema::migrate(&mut connection, &path, || start_seq(options))? {
             sync_directory(&path)?;
         }
+        sweep::after_crash(&connection)?;
         let checkpoints = Checkpoints::start(path.clone())?;
-        Self::start(connection, Some(Readers::new(path, options.readers.max(1))), Some(checkpoints), lock)
+        let directory = directory(&path).to_owned();
+        let readers = Readers::new(path, options.readers.max(1));
+        Self::start(connection, Some(readers), Some(checkpoints), options, directory, lock)
     }
 
     fn start(
         connection: Connection,
         readers: Option<Readers>,
         checkpoints: Option<Checkpoints>,
+        options: &SqliteOptions,
+        directory: PathBuf,
         lock: impl Send + 'static,
     ) -> Result<Self, StoreError> {
         let log = Log::load(&connection)?;
         let (newest, tail) = watch::channel(log.newest());
-        let (writer, thread) = Writer::start(connection, log, checkpoints, newest, lock)?;
-        Ok(Self { inner: Arc::new(Inner { writer, readers, tail, thread: Mutex::new(Some(thread)) }) })
+        let recent = Arc::new(Recent::new(log));
+        let (writer, thread) =
+            Writer::start(connection, log, checkpoints, Arc::clone(&recent), newest, lock)?;
+        let inner = Inner {
+            writer,
+            readers,
+            tail,
+            recent,
+            nodes: Arc::new(NodeCache::new(options.node_cache)),
+            spool: Arc::new(SpoolSpace::new(directory)),
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Runs `work` inside the writer's current transaction, in a savepoint of its own, and answers when it is durable. An error
@@ -131,7 +175,16 @@ impl Sqlite {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
-        self.inner.writer.write(SMALL, move |scope| work(scope.connection)).await
+        self.weighed(SMALL, move |scope| work(scope.connection)).await
+    }
+
+    async fn weighed<T, E, F>(&self, weight: usize, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Scope<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.inner.writer.write(weight, work).await
     }
 
     /// Runs `work` on one snapshot, on a blocking thread. The snapshot must be short: while it is open, the write-ahead log cannot
@@ -180,11 +233,11 @@ fn start_seq(options: &SqliteOptions) -> u64 {
 
 /// A new file is durable only when its directory entry is.
 fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(StoreError::backend)
+    File::open(directory(path)).and_then(|directory| directory.sync_all()).map_err(StoreError::backend)
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 async fn blocking<T, F>(work: F) -> Result<T, StoreError>

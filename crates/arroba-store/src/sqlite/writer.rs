@@ -11,7 +11,11 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{checkpoint::Checkpoints, log::Log};
+use super::{
+    checkpoint::Checkpoints,
+    log::Log,
+    recent::{Fresh, Recent},
+};
 use crate::error::{Cause, StoreError};
 
 /// Changes that wait before callers are sent away.
@@ -27,6 +31,7 @@ const GROUP_BYTES: usize = 16 << 20;
 pub(super) struct Scope<'a> {
     pub(super) connection: &'a Connection,
     pub(super) log: &'a mut Log,
+    pub(super) fresh: &'a mut Fresh,
 }
 
 type Run = dyn FnOnce(&mut Scope<'_>) -> (bool, Reply) + Send;
@@ -55,6 +60,7 @@ impl Writer {
         connection: Connection,
         log: Log,
         checkpoints: Option<Checkpoints>,
+        recent: Arc<Recent>,
         tail: watch::Sender<u64>,
         guard: impl Send + 'static,
     ) -> Result<(Self, JoinHandle<()>), StoreError> {
@@ -64,6 +70,7 @@ impl Writer {
             connection,
             log,
             checkpoints,
+            recent,
             tail,
             receiver,
             queued_bytes: Arc::clone(&queued_bytes),
@@ -156,6 +163,7 @@ struct Thread {
     connection: Connection,
     log: Log,
     checkpoints: Option<Checkpoints>,
+    recent: Arc<Recent>,
     tail: watch::Sender<u64>,
     receiver: mpsc::Receiver<Message>,
     queued_bytes: Arc<AtomicUsize>,
@@ -206,6 +214,7 @@ impl Thread {
         let mut replies = Vec::new();
         let mut other = None;
         let before = self.log;
+        let mut fresh = Fresh::default();
         let mut outcome = execute(&self.connection, "BEGIN IMMEDIATE");
         let mut next = Some((first, weight));
         let mut bytes = 0_usize;
@@ -213,7 +222,7 @@ impl Thread {
             self.queued_bytes.fetch_sub(weight, Ordering::Relaxed);
             bytes = bytes.saturating_add(weight);
             if outcome.is_ok() {
-                outcome = self.change(run, &mut replies);
+                outcome = self.change(run, &mut fresh, &mut replies);
             }
             if outcome.is_err() || replies.len() >= GROUP_JOBS || bytes >= GROUP_BYTES {
                 break;
@@ -229,6 +238,9 @@ impl Thread {
         let outcome = outcome.and_then(|()| execute(&self.connection, "COMMIT").map_err(Failure::of_commit));
         let outcome = match outcome {
             Ok(()) => {
+                if self.log != before || fresh.hides {
+                    self.recent.publish(self.log, fresh);
+                }
                 self.log.publish(&before, &self.tail);
                 Ok(())
             }
@@ -258,12 +270,22 @@ impl Thread {
     }
 
     /// One change in its own savepoint. An error here is one of the whole transaction, not of the change.
-    fn change(&mut self, run: Box<Run>, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
+    fn change(
+        &mut self,
+        run: Box<Run>,
+        fresh: &mut Fresh,
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), StoreError> {
         execute(&self.connection, "SAVEPOINT change")?;
-        let before = self.log;
-        let mut scope = Scope { connection: &self.connection, log: &mut self.log };
+        let before = (self.log, fresh.events.len(), fresh.hides);
+        let undo = |log: &mut Log, fresh: &mut Fresh| {
+            *log = before.0;
+            fresh.events.truncate(before.1);
+            fresh.hides = before.2;
+        };
+        let mut scope = Scope { connection: &self.connection, log: &mut self.log, fresh };
         let Some((keep, reply)) = shielded(|| run(&mut scope)) else {
-            self.log = before;
+            undo(&mut self.log, fresh);
             execute(&self.connection, "ROLLBACK TO change")?;
             return execute(&self.connection, "RELEASE change");
         };
@@ -275,7 +297,7 @@ impl Thread {
         if keep {
             replies.push(reply);
         } else {
-            self.log = before;
+            undo(&mut self.log, fresh);
             execute(&self.connection, "ROLLBACK TO change")?;
             // A refusal is true whatever becomes of the group, so it need not wait for the sync. It is told after the group
             // all the same: what it saw of its neighbours is not yet durable.

@@ -25,6 +25,7 @@ CREATE TABLE repo (
 CREATE TABLE head (
     repo    INTEGER PRIMARY KEY,
     tree    INTEGER NOT NULL,
+    base    INTEGER NOT NULL,  -- the rev of all rows of the tree that have rev 0
     rev     INTEGER NOT NULL,
     cid     BLOB    NOT NULL,
     block   BLOB    NOT NULL,
@@ -33,12 +34,11 @@ CREATE TABLE head (
     records INTEGER NOT NULL
 ) STRICT;
 
--- A row with rev 0 in node, record or blob_ref takes the tree's rev: an import does not know its rev until it ends.
+-- Rows of an import have rev 0 and take the head's base: an import does not know its rev until it ends.
 CREATE TABLE tree (
     id    INTEGER PRIMARY KEY AUTOINCREMENT,
     repo  INTEGER NOT NULL,
-    state INTEGER NOT NULL,  -- 0 live, 1 staging, 2 dropped
-    rev   INTEGER NOT NULL
+    state INTEGER NOT NULL  -- 0 live, 1 staging, 2 dropped
 ) STRICT;
 CREATE INDEX tree_state ON tree (state) WHERE state <> 0;
 

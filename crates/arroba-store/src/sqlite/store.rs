@@ -1,0 +1,173 @@
+//! The repository contract on SQLite.
+
+use arroba_core::{
+    mst::Loader,
+    repo::{RecordChange, SignedCommit},
+    syntax::{Did, Handle, Nsid},
+};
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{
+    SMALL, Sqlite,
+    apply::{Hands, apply},
+    events, export, read, rows,
+    spool::Spool,
+    stage::SqliteStage,
+    sweep,
+};
+use crate::{
+    change::{Applied, Change, ChangeKind, Reservation},
+    error::{ApplyError, StoreError},
+    log::{EventPage, Retention, Swept},
+    query::{BlockQuery, BlockStream, RecordPage, RecordQuery},
+    repo::{Counts, Loaded, RepoEntry, RepoPage, RepoRow, Subject},
+    repo_store::{RepoStore, Stage},
+};
+
+#[async_trait]
+impl RepoStore for Sqlite {
+    async fn repo(&self, did: &Did) -> Result<Option<RepoRow>, StoreError> {
+        let did = did.clone();
+        self.read(move |connection| Ok(rows::by_did(connection, &did)?.map(|found| found.repo))).await
+    }
+
+    async fn by_handle(&self, handle: &Handle) -> Result<Option<RepoRow>, StoreError> {
+        let handle = handle.clone();
+        self.read(move |connection| Ok(rows::by_handle(connection, &handle)?.map(|found| found.repo))).await
+    }
+
+    async fn repos(&self, after: u64, limit: usize) -> Result<RepoPage, StoreError> {
+        let from = i64::try_from(after).unwrap_or(i64::MAX);
+        self.read(move |connection| {
+            let mut found = rows::behind(connection, from, limit.saturating_add(1))?;
+            let more = found.len() > limit;
+            found.truncate(limit);
+            let repos: Vec<RepoEntry> = found
+                .into_iter()
+                .map(|found| RepoEntry {
+                    number: found.id.unsigned_abs(),
+                    repo: found.repo,
+                    head: found.live.map(|live| live.head),
+                })
+                .collect();
+            let next = repos.last().filter(|_| more).map(|entry| entry.number);
+            Ok(RepoPage { repos, next })
+        })
+        .await
+    }
+
+    async fn load(&self, did: &Did, loader: Loader) -> Result<Option<Loaded>, StoreError> {
+        let did = did.clone();
+        let nodes = self.inner.nodes.clone();
+        self.read(move |connection| read::load(connection, &nodes, &did, loader)).await
+    }
+
+    async fn records(&self, did: &Did, query: RecordQuery) -> Result<Option<RecordPage>, StoreError> {
+        let did = did.clone();
+        self.read(move |connection| read::records(connection, &did, &query)).await
+    }
+
+    async fn collections(&self, did: &Did) -> Result<Option<Vec<Nsid>>, StoreError> {
+        let did = did.clone();
+        self.read(move |connection| read::collections(connection, &did)).await
+    }
+
+    async fn counts(&self, did: &Did) -> Result<Option<Counts>, StoreError> {
+        let did = did.clone();
+        self.read(move |connection| read::counts(connection, &did)).await
+    }
+
+    async fn hidden(&self, did: &Did, subject: &Subject) -> Result<Option<String>, StoreError> {
+        let (did, subject) = (did.clone(), subject.clone());
+        self.read(move |connection| read::hidden(connection, &did, &subject)).await
+    }
+
+    async fn blocks(&self, did: &Did, query: BlockQuery) -> Result<Option<BlockStream>, StoreError> {
+        let did = did.clone();
+        let space = self.inner.spool.clone();
+        self.read(move |connection| {
+            let Some(found) = rows::by_did(connection, &did)? else { return Ok(None) };
+            let Some(live) = found.live else { return Ok(None) };
+            let mut spool = Spool::new(&space);
+            let missing = match query {
+                BlockQuery::All => export::all(connection, &live, &mut spool).map(|()| Vec::new()),
+                BlockQuery::Since(rev) => {
+                    export::since(connection, &live, rev, &mut spool).map(|()| Vec::new())
+                }
+                BlockQuery::These(cids) => export::these(connection, &live, &cids, &mut spool),
+            }?;
+            Ok(Some(BlockStream::new(found.repo, live.head, missing, spool.finish()?)))
+        })
+        .await
+    }
+
+    async fn reserve(&self, _did: &Did) -> Result<Reservation, StoreError> {
+        Ok(Reservation::default())
+    }
+
+    async fn apply(&self, changes: Vec<Change>) -> Vec<Result<Applied, ApplyError>> {
+        // All are queued before the first is waited for, so that they meet in one group.
+        let waiting: Vec<_> = changes
+            .into_iter()
+            .map(|change| {
+                let nodes = self.inner.nodes.clone();
+                self.inner.writer.enqueue(change_weight(&change), move |scope| {
+                    apply(&mut Hands { scope, nodes: &nodes }, change)
+                })
+            })
+            .collect();
+        let mut answers = Vec::with_capacity(waiting.len());
+        for answer in waiting {
+            answers.push(match answer {
+                Ok(answer) => {
+                    answer.await.unwrap_or_else(|_| Err(StoreError::Stopped { source: None }.into()))
+                }
+                Err(error) => Err(error.into()),
+            });
+        }
+        answers
+    }
+
+    async fn stage(&self, did: &Did) -> Result<Box<dyn Stage>, ApplyError> {
+        Ok(Box::new(SqliteStage::begin(self.clone(), did).await?))
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<EventPage, StoreError> {
+        match self.inner.recent.page(after, limit) {
+            Some(page) => Ok(page),
+            None => self.read(move |connection| events::page(connection, after, limit)).await,
+        }
+    }
+
+    fn tail(&self) -> watch::Receiver<u64> {
+        self.inner.tail.clone()
+    }
+
+    async fn sweep(&self, retention: Retention) -> Result<Swept, StoreError> {
+        self.weighed(SMALL, move |scope| sweep::step(scope, retention)).await
+    }
+}
+
+/// What a change weighs in the queue: the bytes it carries.
+pub(super) fn change_weight(change: &Change) -> usize {
+    let commit = match &change.kind {
+        ChangeKind::Create { commit, .. } | ChangeKind::Commit(commit) => commit_weight(&commit.signed),
+        _ => 0,
+    };
+    let events: usize = change.events.iter().map(|event| event.bytes().len()).sum();
+    SMALL.saturating_add(commit).saturating_add(events)
+}
+
+fn commit_weight(signed: &SignedCommit) -> usize {
+    let records: usize = signed
+        .records
+        .iter()
+        .map(|change| match change {
+            RecordChange::Put { bytes, .. } => bytes.len(),
+            RecordChange::Delete { .. } => 0,
+        })
+        .sum();
+    let nodes: usize = signed.node_puts.iter().map(|node| node.bytes.len()).sum();
+    records.saturating_add(nodes)
+}
