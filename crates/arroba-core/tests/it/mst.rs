@@ -1,5 +1,8 @@
 //! Trees against published vectors, and against slow obvious twins.
 
+mod codec;
+mod limits;
+mod mine;
 mod model;
 mod suite;
 mod table;
