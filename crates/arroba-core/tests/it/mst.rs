@@ -5,5 +5,5 @@ mod limits;
 mod mine;
 mod model;
 mod suite;
-mod table;
+pub(crate) mod table;
 mod vectors;

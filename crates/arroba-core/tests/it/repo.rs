@@ -1,5 +1,7 @@
 //! Edits of repositories: net operations, limits, events.
 
+mod commits;
+
 use arroba_core::crypto::{Curve, PrivateKey, Signer};
 use arroba_core::data::{Cid, Value, cbor};
 use arroba_core::event::{CommitEvent, Frame};

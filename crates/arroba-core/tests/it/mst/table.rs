@@ -50,14 +50,19 @@ impl NodeTable {
     pub(crate) fn edit(&mut self, batch: &[KeyEdit]) -> Result<(Tree, Edited), MstError> {
         let tree = self.load(Loader::for_edit(batch.iter().map(|edit| edit.key.clone())));
         let edited = tree.edit(batch)?;
-        for position in &edited.removes {
+        self.apply(&edited.puts, &edited.removes);
+        Ok((tree, edited))
+    }
+
+    /// Changes the rows. Every change must have an effect.
+    pub(crate) fn apply(&mut self, puts: &[NodePut], removes: &[Position]) {
+        for position in removes {
             assert!(self.rows.remove(position).is_some(), "removed a row that is not there: {position:?}");
         }
-        for put in &edited.puts {
+        for put in puts {
             let old = self.rows.get(&put.position);
             assert_ne!(old.map(|(cid, _)| *cid), Some(put.cid), "put a row that is there: {put:?}");
             self.put(put.clone());
         }
-        Ok((tree, edited))
     }
 }
