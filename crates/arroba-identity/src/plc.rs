@@ -2,6 +2,8 @@
 //!
 //! Spec: <https://web.plc.directory/spec/v0.1/did-plc>
 
+mod client;
+mod directory;
 mod error;
 mod limits;
 mod log;
@@ -10,6 +12,8 @@ mod state;
 mod unsigned;
 
 pub use self::{
+    client::{DirectoryClient, DirectoryUrlError, PUBLIC_DIRECTORY},
+    directory::{Directory, Sequenced},
     error::{LogError, OperationError, PlcError},
     limits::{LimitError, MAX_OPERATION_BYTES},
     log::{Appended, Log, LogEntry, RECOVERY_WINDOW, verify_log},

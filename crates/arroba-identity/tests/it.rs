@@ -2,6 +2,10 @@
 
 #[cfg(test)]
 mod it {
+    mod directory;
+    mod directory_client;
+    mod documents;
     mod fixtures;
     mod plc_log;
+    mod support;
 }
