@@ -66,7 +66,7 @@ impl Validator<'_> {
 
 /// Reads one text as the schema has it; nothing but a boolean or an integer is anything else than text.
 fn single<'t>(schema: &Schema, text: &'t str) -> Result<Value<'t>, Fault> {
-    let mistyped = |expected| Fault::new(Violation::Type { expected, found: "text" });
+    let mistyped = |expected| Fault::new(Violation::Type { expected, found: "string" });
     match schema {
         Schema::Boolean(_) => match text {
             "true" => Ok(Value::Bool(true)),

@@ -74,7 +74,7 @@ pub(super) fn bytes(schema: &BytesSchema, value: &Value<'_>) -> Result<(), Fault
 }
 
 pub(super) fn cid_link(value: &Value<'_>) -> Result<(), Fault> {
-    value.as_link().map(|_| ()).ok_or_else(|| Fault::mistyped("link", value))
+    value.as_link().map(|_| ()).ok_or_else(|| Fault::mistyped("cid-link", value))
 }
 
 fn broken_length(minimum: Option<usize>, maximum: Option<usize>, length: usize) -> Option<Violation> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     com_atproto::{repo::StrongRef, server::InviteCode},
     endpoint::json_body,
+    json::present,
 };
 
 json_body!(AccountView);
@@ -19,7 +20,7 @@ pub struct StatusAttr {
     /// Whether it applies.
     pub applied: bool,
     /// The moderator's reference for it.
-    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "ref", default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
@@ -39,7 +40,7 @@ pub struct RepoBlobRef {
     /// The blob's CID.
     pub cid: Cid,
     /// A record that refers to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub record_uri: Option<AtUri>,
 }
 

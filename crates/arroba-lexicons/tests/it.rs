@@ -1,0 +1,8 @@
+//! Integration tests of the lexicons crate: one binary, one module an area.
+
+#[cfg(test)]
+mod it {
+    mod methods;
+    mod records;
+    mod sample;
+}
