@@ -1,0 +1,173 @@
+//! The settings of a server: one documented list, read from the environment or from TOML.
+//!
+//! The names are those of the reference server, so that its environment file can be used unchanged. A name that it
+//! knows and this server does not serve yet is worth a warning; a name that nobody knows is an error with a
+//! suggestion; a wrong or missing value is one line that says which. Nothing starts half-configured.
+
+mod error;
+mod names;
+mod read;
+mod value;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use arroba_core::syntax::Did;
+use arroba_lexicons::json::Secret;
+use url::Url;
+
+pub use error::{ConfigError, ConfigErrors};
+pub use read::Loaded;
+
+use value::Setting;
+
+/// Declares [`Config`] and everything that must agree with it: names, defaults, documentation, reading.
+macro_rules! settings {
+    ($( $(#[doc = $doc:literal])+ $field:ident: $type:ty = $name:literal $( , default $default:expr )? ; )+) => {
+        /// The settings of a server. Each field names the environment variable that sets it; in TOML a setting has
+        /// the field's name.
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub struct Config {
+            $( $(#[doc = $doc])+ #[doc = ""] #[doc = concat!("Set by `", $name, "`.")] pub $field: $type, )+
+        }
+
+        impl Config {
+            /// What each setting is called and does: variable, TOML name, documentation, default.
+            pub(super) const SETTINGS: &'static [Described] = &[
+                $( Described {
+                    variable: $name,
+                    field: stringify!($field),
+                    doc: &[$($doc),+],
+                    default: || settings!(@shown $type $(, $default)?),
+                }, )+
+            ];
+
+            /// Reads every setting from `values`, keyed by variable; all that is wrong is reported at once.
+            fn read(values: &HashMap<&'static str, String>) -> Result<Self, ConfigErrors> {
+                let mut errors = Vec::new();
+                $( let $field = settings!(@read values, errors, $name, $type $(, $default)?); )+
+                match ( $( $field, )+ ) {
+                    ( $( Some($field), )+ ) => Ok(Self { $( $field, )+ }),
+                    _ => Err(ConfigErrors(errors)),
+                }
+            }
+        }
+    };
+    (@read $values:ident, $errors:ident, $name:literal, $type:ty, $default:expr) => {
+        match $values.get($name) {
+            None => Some($default),
+            Some(text) => keep(<$type as Setting>::parse(text), $name, &mut $errors),
+        }
+    };
+    (@read $values:ident, $errors:ident, $name:literal, $type:ty) => {
+        match $values.get($name) {
+            None => {
+                $errors.push(ConfigError::Missing { name: $name });
+                None
+            }
+            Some(text) => keep(<$type as Setting>::parse(text), $name, &mut $errors),
+        }
+    };
+    (@shown $type:ty, $default:expr) => {{
+        let default: $type = $default;
+        Some(default.show())
+    }};
+    (@shown $type:ty) => { None };
+}
+
+/// One setting, as shown in the example file.
+pub(super) struct Described {
+    variable: &'static str,
+    field: &'static str,
+    doc: &'static [&'static str],
+    /// The default as text; `None` for a setting that must be given.
+    default: fn() -> Option<String>,
+}
+
+fn keep<T>(parsed: Result<T, &'static str>, name: &'static str, errors: &mut Vec<ConfigError>) -> Option<T> {
+    parsed.map_err(|expected| errors.push(ConfigError::Value { name, expected })).ok()
+}
+
+settings! {
+    /// The public host name, without scheme and port. With `localhost` the public address is `http://localhost:PORT`.
+    hostname: String = "PDS_HOSTNAME", default "localhost".to_owned();
+    /// The port to listen on.
+    port: u16 = "PDS_PORT", default 2583;
+    /// The server's own DID; `did:web:` and the host name unless given.
+    service_did: Option<Did> = "PDS_SERVICE_DID", default None;
+    /// The directory of the database, the master key and, unless placed elsewhere, the blobs.
+    data_directory: PathBuf = "PDS_DATA_DIRECTORY";
+    /// The directory of the blobs; `blobs` in the data directory unless given.
+    blob_directory: Option<PathBuf> = "PDS_BLOBSTORE_DISK_LOCATION", default None;
+    /// The largest blob that may be uploaded, in bytes.
+    blob_upload_limit: u64 = "PDS_BLOB_UPLOAD_LIMIT", default 5 * 1024 * 1024;
+    /// The address of the PLC directory.
+    plc_url: Url = "PDS_DID_PLC_URL", default value::url("https://plc.directory");
+    /// The domains under which handles are given out, comma-separated, each with its leading dot; the host name's
+    /// own subdomains unless given (`.test` for `localhost`).
+    handle_domains: Vec<String> = "PDS_SERVICE_HANDLE_DOMAINS", default Vec::new();
+    /// Whether a new account needs an invite code.
+    invite_required: bool = "PDS_INVITE_REQUIRED", default true;
+    /// The secret that signs session tokens, at least 16 characters.
+    jwt_secret: Secret = "PDS_JWT_SECRET";
+    /// The password of the user `admin` for administrative methods.
+    admin_password: Secret = "PDS_ADMIN_PASSWORD";
+    /// The private key that signs did:plc operations: K-256, 64 hex digits.
+    rotation_key: Secret = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
+    /// The relays to tell of new events, comma-separated addresses.
+    crawlers: Vec<Url> = "PDS_CRAWLERS", default Vec::new();
+    /// The address of the app view. Read, and without effect until this server forwards requests.
+    app_view_url: Option<Url> = "PDS_BSKY_APP_VIEW_URL", default None;
+    /// The DID of the app view. Read, and without effect until this server forwards requests.
+    app_view_did: Option<Did> = "PDS_BSKY_APP_VIEW_DID", default None;
+    /// Whether requests are limited in rate.
+    rate_limits_enabled: bool = "PDS_RATE_LIMITS_ENABLED", default false;
+    /// Development: addresses on loopback may be asked.
+    dev_mode: bool = "PDS_DEV_MODE", default false;
+    /// Lets the server ask addresses on loopback when others name them; as in development mode unless given.
+    ssrf_protection_disabled: Option<bool> = "PDS_DISABLE_SSRF_PROTECTION", default None;
+    /// How far back subscribers of the event stream may ask, in milliseconds.
+    repo_backfill_limit: Duration = "PDS_REPO_BACKFILL_LIMIT_MS", default Duration::from_secs(24 * 60 * 60);
+    /// Whether repositories may be imported.
+    accepting_repo_imports: bool = "PDS_ACCEPTING_REPO_IMPORTS", default true;
+    /// The largest repository that may be imported, in bytes.
+    max_repo_import_size: u64 = "PDS_MAX_REPO_IMPORT_SIZE", default 1 << 30;
+    /// Whether the server writes its log to standard output.
+    log_enabled: bool = "LOG_ENABLED", default false;
+    /// The key that seals the accounts' signing keys in the database, 64 hex digits; `master.key` in the data
+    /// directory unless given, made at the first start. Without it the database is worthless: keep a copy.
+    master_key: Option<Secret> = "ARROBA_MASTER_KEY", default None;
+    /// The address, on loopback or a private network, where Prometheus may read metrics; nowhere unless given.
+    metrics_address: Option<std::net::SocketAddr> = "ARROBA_METRICS_ADDRESS", default None;
+}
+
+impl Config {
+    /// Where clients reach the server: `https://` and the host name, or `http://localhost:PORT`.
+    pub fn public_url(&self) -> String {
+        match self.hostname.as_str() {
+            "localhost" => format!("http://localhost:{}", self.port),
+            hostname => format!("https://{hostname}"),
+        }
+    }
+
+    /// The domains under which handles are given out, each with its leading dot.
+    pub fn service_handle_domains(&self) -> Vec<String> {
+        match (self.handle_domains.is_empty(), self.hostname.as_str()) {
+            (false, _) => self.handle_domains.clone(),
+            (true, "localhost") => vec![".test".to_owned()],
+            (true, hostname) => vec![format!(".{hostname}")],
+        }
+    }
+
+    /// Where the bytes of blobs are.
+    pub fn blob_location(&self) -> PathBuf {
+        self.blob_directory.clone().unwrap_or_else(|| self.data_directory.join("blobs"))
+    }
+
+    /// Whether addresses on loopback may be asked when others name them.
+    pub fn allows_loopback(&self) -> bool {
+        self.ssrf_protection_disabled.unwrap_or(self.dev_mode)
+    }
+}
