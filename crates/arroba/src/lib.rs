@@ -1,6 +1,35 @@
 //! AT Protocol repositories and a Personal Data Server as a library.
+//!
+//! [`RepoHost`] keeps repositories: it creates them, commits to them, imports and exports them, and announces all of
+//! it on a [`firehose`]. Holding one is the authority to write. A [`Service`] is the same host as requests from
+//! outside see it: its writes demand a proof from [`auth`].
 
+pub mod auth;
+mod blobs;
 pub mod config;
+mod crawlers;
+pub mod environment;
+mod export;
+pub mod firehose;
+mod host;
+mod import;
+pub mod records;
+pub mod routes;
 mod secrets;
+mod service;
 
-pub use secrets::{Secrets, SecretsError};
+pub use arroba_core as core;
+pub use arroba_identity as identity;
+pub use arroba_lexicons as lexicons;
+pub use arroba_store as store;
+pub use arroba_xrpc as xrpc;
+
+pub use crate::blobs::UploadError;
+pub use crate::crawlers::Crawlers;
+pub use crate::host::{
+    Announcement, Batch, CommitMeta, CommitOptions, CommitOutcome, Content, HostError, HostKeys, HostLimits,
+    NewRepo, Repo, RepoHost, RepoHostBuilder, RepoPlan, Write, WriteResult, Written,
+};
+pub use crate::import::ImportError;
+pub use crate::secrets::{Secrets, SecretsError};
+pub use crate::service::Service;

@@ -1,0 +1,189 @@
+//! A host of repositories: everything that changes a repo durably goes through here, and everything else reads.
+
+mod announce;
+mod builder;
+mod check;
+mod commit;
+mod commit_many;
+mod create;
+mod delete;
+mod duplicates;
+mod error;
+pub(crate) mod events;
+mod identity;
+mod keys;
+mod repo;
+mod resolve;
+mod status;
+mod turn;
+mod write;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arroba_core::crypto::{PrivateKey, Signer};
+use arroba_core::lexicon::Catalog;
+use arroba_core::syntax::{Datetime, Did, Tid};
+use arroba_identity::plc::PlcDirectory;
+use arroba_store::blobs::Blobs;
+use arroba_store::{BlobIndex, RepoRow, RepoStore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use self::announce::Announcement;
+pub use self::builder::{HostKeys, HostLimits, RepoHostBuilder};
+pub use self::commit_many::Batch;
+pub use self::create::{NewRepo, RepoPlan};
+pub use self::error::HostError;
+pub(crate) use self::error::Shown;
+pub use self::repo::Repo;
+pub use self::write::{CommitMeta, CommitOptions, CommitOutcome, Content, Write, WriteResult, Written};
+
+use self::keys::Keys;
+use self::turn::{Turn, Turns};
+use crate::environment::{Clock, Randomness};
+use crate::firehose::{Firehose, Subscription};
+
+/// A host of repositories over one store.
+///
+/// A host is a value: it has no global state, so two of them live in one process, and one in a unit test. Clones share the same
+/// host. Holding it is the authority to write to every repo; what answers requests from outside should hold a
+/// [`Service`](crate::Service) instead.
+///
+/// Every change is durable and announced on the firehose when its call returns. A call that is dropped half-way either
+/// happened or did not.
+#[derive(Clone)]
+pub struct RepoHost(Arc<Inner>);
+
+struct Inner {
+    hostname: String,
+    public_url: String,
+    store: Arc<dyn RepoStore>,
+    blob_index: Arc<dyn BlobIndex>,
+    blobs: Blobs,
+    rotation_key: Arc<dyn Signer>,
+    directory: Arc<dyn PlcDirectory>,
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    clock_id: u16,
+    newest_rkey: Mutex<Option<Tid>>,
+    limits: HostLimits,
+    keys: Keys,
+    turns: Turns,
+    firehose: Firehose,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl fmt::Debug for RepoHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RepoHost").field("hostname", &self.0.hostname).finish_non_exhaustive()
+    }
+}
+
+impl RepoHost {
+    /// The name under which the host is reached.
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        &self.0.hostname
+    }
+
+    /// The address that DID documents name as the account's server, such as `https://pds.example.com`.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.0.public_url
+    }
+
+    /// The time now, as records write it.
+    #[must_use]
+    pub fn now(&self) -> Datetime {
+        crate::environment::datetime(self.0.clock.now_micros())
+    }
+
+    /// A handle on the repo of `did`, whether or not there is one.
+    #[must_use]
+    pub fn repo(&self, did: &Did) -> Repo {
+        Repo::new(self.clone(), did.clone())
+    }
+
+    /// The events after `cursor`, or from now on if there is none, as a stream that never ends by itself.
+    #[must_use]
+    pub fn subscribe(&self, cursor: Option<u64>) -> Subscription {
+        self.0.firehose.subscribe(cursor)
+    }
+
+    /// The sequence number of the newest event.
+    #[must_use]
+    pub fn newest_seq(&self) -> u64 {
+        *self.0.firehose.tail().borrow()
+    }
+
+    /// The lexicons that records are checked against.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.0.catalog
+    }
+
+    /// The limits that the host was built with.
+    #[must_use]
+    pub fn limits(&self) -> &HostLimits {
+        &self.0.limits
+    }
+
+    /// The store of the repos.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn RepoStore> {
+        &self.0.store
+    }
+
+    /// What is known of the blobs.
+    #[must_use]
+    pub fn blob_index(&self) -> &Arc<dyn BlobIndex> {
+        &self.0.blob_index
+    }
+
+    /// The bytes of the blobs.
+    #[must_use]
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// Stops the host's own tasks and waits for them. Writes still work afterwards; relays are no longer told of them.
+    pub async fn close(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    pub(crate) fn directory(&self) -> &dyn PlcDirectory {
+        &*self.0.directory
+    }
+
+    /// Waits until nobody else in this process writes to the repo of `did`.
+    pub(crate) async fn turn(&self, did: &Did) -> Turn {
+        self.0.turns.take(did).await
+    }
+
+    /// The key that signs the commits of a repo.
+    pub(crate) fn signing_key(&self, repo: &RepoRow) -> Result<Arc<PrivateKey>, HostError> {
+        self.0.keys.open(&repo.did, &repo.sealed_key)
+    }
+
+    /// A record key that no other call of this host returns: a TID, greater than those before.
+    pub(crate) fn fresh_tid(&self) -> Tid {
+        let mut newest = self.0.newest_rkey.lock().unwrap_or_else(PoisonError::into_inner);
+        let tid = Tid::next_after(self.0.clock.now_micros(), self.0.clock_id, *newest);
+        *newest = Some(tid);
+        tid
+    }
+
+    /// The revision that follows `previous`.
+    pub(crate) fn next_rev(&self, previous: Option<Tid>) -> Tid {
+        Tid::next_after(self.0.clock.now_micros(), self.0.clock_id, previous)
+    }
+}

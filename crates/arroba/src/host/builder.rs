@@ -1,0 +1,228 @@
+//! How a host is put together.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arroba_core::crypto::Signer;
+use arroba_core::lexicon::Catalog;
+use arroba_identity::plc::PlcDirectory;
+use arroba_store::blobs::Blobs;
+use arroba_store::seal::MasterKey;
+use arroba_store::{BlobIndex, RepoStore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::keys::Keys;
+use super::turn::Turns;
+use super::{HostError, Inner, RepoHost};
+use crate::crawlers::Crawlers;
+use crate::environment::{Clock, Randomness, SystemClock, SystemRandomness};
+use crate::firehose::{Firehose, FirehoseLimits};
+
+/// The keys of a host, as opposed to those of its accounts.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct HostKeys {
+    /// Seals the accounts' signing keys in the store.
+    pub master: Arc<MasterKey>,
+    /// Signs did:plc operations.
+    pub rotation: Arc<dyn Signer>,
+}
+
+impl HostKeys {
+    /// A host's keys.
+    pub fn new(master: MasterKey, rotation: impl Signer + 'static) -> Self {
+        Self { master: Arc::new(master), rotation: Arc::new(rotation) }
+    }
+}
+
+impl fmt::Debug for HostKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostKeys").finish_non_exhaustive()
+    }
+}
+
+/// What a host allows.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct HostLimits {
+    /// The largest blob, in bytes.
+    pub blob_bytes: u64,
+    /// The largest CAR file that is imported, in bytes.
+    pub import_bytes: u64,
+    /// How many unsealed signing keys are kept at hand.
+    pub cached_keys: u64,
+    /// The window and buffers of the firehose.
+    pub firehose: FirehoseLimits,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self {
+            blob_bytes: 5 << 20,
+            import_bytes: 1 << 30,
+            cached_keys: 10_000,
+            firehose: FirehoseLimits::default(),
+        }
+    }
+}
+
+/// Puts a [`RepoHost`] together; made by [`RepoHost::builder`].
+pub struct RepoHostBuilder {
+    hostname: String,
+    public_url: Option<String>,
+    keys: HostKeys,
+    store: Arc<dyn RepoStore>,
+    blob_index: Arc<dyn BlobIndex>,
+    blobs: Option<Blobs>,
+    directory: Arc<dyn PlcDirectory>,
+    catalog: Option<Arc<Catalog>>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    crawlers: Option<Crawlers>,
+    limits: HostLimits,
+}
+
+impl fmt::Debug for RepoHostBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RepoHostBuilder").field("hostname", &self.hostname).finish_non_exhaustive()
+    }
+}
+
+impl RepoHost {
+    /// Starts a host that is reached as `hostname` and keeps its repos in `store`. New identities go to `directory`.
+    pub fn builder<S>(
+        hostname: impl Into<String>,
+        keys: impl Into<HostKeys>,
+        store: S,
+        directory: Arc<dyn PlcDirectory>,
+    ) -> RepoHostBuilder
+    where
+        S: RepoStore + BlobIndex + 'static,
+    {
+        let store = Arc::new(store);
+        let keys = keys.into();
+        RepoHostBuilder {
+            hostname: hostname.into(),
+            public_url: None,
+            keys,
+            store: Arc::<S>::clone(&store),
+            blob_index: store,
+            blobs: None,
+            directory,
+            catalog: None,
+            clock: Arc::new(SystemClock),
+            randomness: Arc::new(SystemRandomness),
+            crawlers: None,
+            limits: HostLimits::default(),
+        }
+    }
+}
+
+impl RepoHostBuilder {
+    /// The address that DID documents name, if it is not `https://` and the host's name.
+    #[must_use]
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
+        self
+    }
+
+    /// Where the bytes of blobs are kept; in memory unless this is called.
+    #[must_use]
+    pub fn blobs(mut self, blobs: Blobs) -> Self {
+        self.blobs = Some(blobs);
+        self
+    }
+
+    /// The lexicons that records are checked against; those of the reference server unless this is called.
+    #[must_use]
+    pub fn catalog(mut self, catalog: Arc<Catalog>) -> Self {
+        self.catalog = Some(catalog);
+        self
+    }
+
+    /// The clock; the system's unless this is called.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The source of keys and names; the system's unless this is called.
+    #[must_use]
+    pub fn randomness(mut self, randomness: Arc<dyn Randomness>) -> Self {
+        self.randomness = randomness;
+        self
+    }
+
+    /// The relays to tell of new events; none unless this is called.
+    #[must_use]
+    pub fn crawlers(mut self, crawlers: Crawlers) -> Self {
+        self.crawlers = Some(crawlers);
+        self
+    }
+
+    /// The largest blob, in bytes; 5 MiB unless this is called.
+    #[must_use]
+    pub const fn blob_bytes(mut self, bytes: u64) -> Self {
+        self.limits.blob_bytes = bytes;
+        self
+    }
+
+    /// The largest CAR file that is imported, in bytes; 1 GiB unless this is called.
+    #[must_use]
+    pub const fn import_bytes(mut self, bytes: u64) -> Self {
+        self.limits.import_bytes = bytes;
+        self
+    }
+
+    /// How far back subscribers may ask; a day unless this is called.
+    #[must_use]
+    pub const fn backfill(mut self, window: Duration) -> Self {
+        self.limits.firehose.backfill = window;
+        self
+    }
+}
+
+impl RepoHostBuilder {
+    /// Builds the host, and finishes or takes back what a crash interrupted.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Store`] if the store cannot be read or written.
+    pub async fn build(self) -> Result<RepoHost, HostError> {
+        let public_url = self.public_url.unwrap_or_else(|| format!("https://{}", self.hostname));
+        let mut clock_id = [0; 2];
+        self.randomness.fill(&mut clock_id);
+        let firehose = Firehose::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.limits.firehose);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        if let Some(crawlers) = self.crawlers.filter(|crawlers| !crawlers.is_empty()) {
+            let work = crawlers.run(self.hostname.clone(), self.store.tail());
+            let stop = stop.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(work).await });
+        }
+        let host = RepoHost(Arc::new(Inner {
+            hostname: self.hostname,
+            public_url,
+            store: self.store,
+            blob_index: self.blob_index,
+            blobs: self.blobs.unwrap_or_else(Blobs::memory),
+            rotation_key: self.keys.rotation,
+            directory: self.directory,
+            catalog: self.catalog.unwrap_or_else(arroba_lexicons::catalog),
+            clock: self.clock,
+            randomness: self.randomness,
+            clock_id: u16::from_be_bytes(clock_id) % 1024,
+            newest_rkey: Mutex::new(None),
+            limits: self.limits,
+            keys: Keys::new(self.keys.master, self.limits.cached_keys),
+            turns: Turns::default(),
+            firehose,
+            tasks,
+            stop,
+        }));
+        host.finish_interrupted().await?;
+        Ok(host)
+    }
+}

@@ -1,0 +1,48 @@
+//! The handle of a repo.
+
+use arroba_core::syntax::{Did, Handle};
+use arroba_identity::plc::Unsigned;
+use arroba_store::ChangeKind;
+
+use super::{HostError, RepoHost, events};
+
+impl RepoHost {
+    /// Gives the repo another handle and announces it. A did:plc identity is told first, unless it knows already.
+    ///
+    /// Whether the handle resolves to the DID is for the caller to check.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::RepoNotFound`], [`HostError::HandleTaken`], [`HostError::Directory`].
+    pub async fn update_handle(&self, did: &Did, handle: &Handle) -> Result<(), HostError> {
+        let _turn = self.0.turns.take(did).await;
+        self.standing(did).await?;
+        if self.0.store.by_handle(handle).await?.is_some_and(|other| other.did != *did) {
+            return Err(HostError::HandleTaken(handle.clone()));
+        }
+        if did.method() == "plc" {
+            self.update_directory(did, handle).await?;
+        }
+        let events = vec![events::identity(did, Some(handle), self.now())];
+        let kind = ChangeKind::Identity { handle: Some(handle.clone()), sealed_key: None };
+        let change = self.change(did, events, kind);
+        self.apply(change).await.map_err(|error| HostError::refused(did, Some(handle), error))?;
+        Ok(())
+    }
+
+    async fn update_directory(&self, did: &Did, handle: &Handle) -> Result<(), HostError> {
+        let failed = |error| HostError::directory(did, error);
+        let last = self.0.directory.last_operation(did).await.map_err(failed)?;
+        let Some(state) = last.state() else {
+            return Err(failed(arroba_identity::plc::PlcError::Tombstoned));
+        };
+        let renamed = state.clone().with_handle(handle);
+        if renamed.also_known_as == state.also_known_as {
+            return Ok(());
+        }
+        let update = Unsigned::update(last.cid(), renamed)
+            .sign(&*self.0.rotation_key)
+            .map_err(HostError::Operation)?;
+        self.0.directory.submit(did, &update).await.map_err(failed)
+    }
+}

@@ -1,0 +1,176 @@
+//! Whether a record may be written, and its encoding.
+
+use arroba_core::data::blob_ref::{self, BlobRef, FoundBlob};
+use arroba_core::data::{Cid, Value, cbor, json};
+use arroba_core::lexicon::{Catalog, ValidationError, validate_record};
+use arroba_core::syntax::{Nsid, RecordKey};
+use arroba_lexicons::json::ValidationStatus;
+use bytes::Bytes;
+
+use crate::host::Content;
+
+/// The largest record, encoded. Spec: <https://atproto.com/specs/sync#commit-message>.
+pub const MAX_RECORD_BYTES: usize = 1_000_000;
+
+/// Which records are checked against their lexicon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Validate {
+    /// Those whose lexicon is known; others are taken as they are.
+    #[default]
+    Known,
+    /// All; those whose lexicon is not known are refused.
+    Always,
+    /// None. The data model, `$type`, keys and blob references are checked all the same.
+    Never,
+}
+
+impl Validate {
+    /// As the `validate` field of a request says.
+    pub(crate) const fn from_flag(flag: Option<bool>) -> Self {
+        match flag {
+            None => Self::Known,
+            Some(true) => Self::Always,
+            Some(false) => Self::Never,
+        }
+    }
+}
+
+/// Why a record was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The JSON does not stand for a value of the data model.
+    #[error("the record is not valid data")]
+    Data(#[source] json::JsonError),
+    /// A record is a map.
+    #[error("the record is not an object")]
+    NotAnObject,
+    /// `$type` must name the collection.
+    #[error("the record's $type is {found}, expected {collection}")]
+    WrongType {
+        /// The collection written to.
+        collection: Nsid,
+        /// What the record says, as far as it can be shown.
+        found: String,
+    },
+    /// The lexicon is not known, and the writer asked for a check.
+    #[error("no lexicon for {0}")]
+    UnknownType(Nsid),
+    /// The record breaks its lexicon.
+    #[error("the record is no valid {collection}")]
+    Invalid {
+        /// The collection, and so the lexicon.
+        collection: Nsid,
+        /// The first rule it breaks.
+        #[source]
+        source: ValidationError,
+    },
+    /// The record's size is over [`MAX_RECORD_BYTES`].
+    #[error("the record takes {0} bytes")]
+    TooLarge(usize),
+    /// A blob reference of the old form.
+    #[error("the record refers to blob {0} in the old form")]
+    LegacyBlob(Cid),
+    /// Something that says it is a blob reference and is none.
+    #[error("the record has a malformed blob reference")]
+    Blob(#[source] blob_ref::BlobRefError),
+}
+
+/// A record that may be written.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its DAG-CBOR.
+    pub bytes: Bytes,
+    /// Its CID.
+    pub cid: Cid,
+    /// The blobs that it refers to, each once.
+    pub blobs: Vec<BlobRef>,
+    /// What the check against the lexicon said.
+    pub validation: Option<ValidationStatus>,
+    /// What the record likes, reposts, follows or blocks, if it does.
+    pub(crate) subject: Option<String>,
+}
+
+/// Checks `content` as a record of `collection` at `rkey` and encodes it.
+///
+/// A missing `$type` is filled in.
+///
+/// # Errors
+///
+/// The first rule that it breaks.
+pub fn prepare(
+    catalog: &Catalog,
+    collection: &Nsid,
+    rkey: &RecordKey,
+    content: Content,
+    validate: Validate,
+) -> Result<Record, RecordError> {
+    let mut value = match content {
+        Content::Value(value) => value,
+        Content::Json(json) => json::from_json_value(&json).map_err(RecordError::Data)?.into_owned(),
+        Content::RawJson(json) => json::from_str(json.get()).map_err(RecordError::Data)?.into_owned(),
+    };
+    fill_type(&mut value, collection)?;
+    let validation = match validate {
+        Validate::Never => None,
+        Validate::Known | Validate::Always if catalog.knows_record(collection) => {
+            validate_record(catalog, collection, rkey, &value)
+                .map_err(|source| RecordError::Invalid { collection: collection.clone(), source })?;
+            Some(ValidationStatus::Valid)
+        }
+        Validate::Known => Some(ValidationStatus::Unknown),
+        Validate::Always => return Err(RecordError::UnknownType(collection.clone())),
+    };
+    let blobs = blobs(&value)?;
+    let bytes = cbor::encode(&value);
+    if bytes.len() > MAX_RECORD_BYTES {
+        return Err(RecordError::TooLarge(bytes.len()));
+    }
+    Ok(Record {
+        cid: Cid::for_cbor(&bytes),
+        bytes: bytes.into(),
+        blobs,
+        validation,
+        subject: subject(collection, &value).map(str::to_owned),
+    })
+}
+
+fn fill_type(value: &mut Value<'static>, collection: &Nsid) -> Result<(), RecordError> {
+    let Value::Map(map) = value else { return Err(RecordError::NotAnObject) };
+    let found = match map.get("$type") {
+        None => {
+            map.insert("$type", collection.to_string());
+            return Ok(());
+        }
+        Some(Value::Text(found)) if found == collection.as_str() => return Ok(()),
+        Some(Value::Text(found)) => found.chars().take(320).collect(),
+        Some(_) => "not a string".to_owned(),
+    };
+    Err(RecordError::WrongType { collection: collection.clone(), found })
+}
+
+fn blobs(value: &Value<'_>) -> Result<Vec<BlobRef>, RecordError> {
+    let mut blobs: Vec<BlobRef> = Vec::new();
+    for found in blob_ref::find(value).map_err(RecordError::Blob)? {
+        match found {
+            FoundBlob::Typed(blob) if blobs.iter().any(|seen| seen.cid == blob.cid) => {}
+            FoundBlob::Typed(blob) => blobs.push(blob),
+            FoundBlob::Legacy { cid, .. } => return Err(RecordError::LegacyBlob(cid)),
+        }
+    }
+    Ok(blobs)
+}
+
+/// What makes two records of `collection` say the same thing: the record or account that they are about.
+pub(crate) fn subject<'a>(collection: &Nsid, value: &'a Value<'_>) -> Option<&'a str> {
+    let Value::Map(map) = value else { return None };
+    let subject = match (collection.as_str(), map.get("subject")?) {
+        ("app.bsky.feed.like" | "app.bsky.feed.repost", Value::Map(subject)) => subject.get("uri")?,
+        ("app.bsky.graph.follow" | "app.bsky.graph.block", subject) => subject,
+        _ => return None,
+    };
+    match subject {
+        Value::Text(subject) => Some(subject),
+        _ => None,
+    }
+}

@@ -1,0 +1,67 @@
+//! The HTTP methods, one file each, and the one list of them.
+
+mod com_atproto;
+
+use arroba_lexicons::com_atproto::{repo as repo_methods, sync as sync_methods};
+use arroba_xrpc::{BodyLimit, RouterExt, Subscriptions};
+use axum::Router;
+use axum::extract::{FromRef, FromRequestParts};
+
+use self::com_atproto::{repo, sync};
+use crate::auth::{AccountAuth, ImportAuth, UploadAuth, Viewer, WriteAuth};
+use crate::host::HostLimits;
+use crate::service::Service;
+
+/// The largest JSON body of a method that writes records.
+const WRITE_BYTES: u64 = 1_000_000;
+
+/// The methods of repos and their synchronization.
+///
+/// The state gives the service, the place for subscriptions, and what the extractors of authorization need.
+pub fn repo_and_sync<S>(limits: &HostLimits) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Service: FromRef<S>,
+    Subscriptions: FromRef<S>,
+    WriteAuth: FromRequestParts<S>,
+    UploadAuth: FromRequestParts<S>,
+    ImportAuth: FromRequestParts<S>,
+    AccountAuth: FromRequestParts<S>,
+    Viewer: FromRequestParts<S>,
+{
+    use repo_methods::{
+        apply_writes::ApplyWrites, create_record::CreateRecord, delete_record::DeleteRecord,
+        describe_repo::DescribeRepo, get_record::GetRecord, import_repo::ImportRepo,
+        list_missing_blobs::ListMissingBlobs, list_records::ListRecords, put_record::PutRecord,
+        upload_blob::UploadBlob,
+    };
+    use sync_methods::{
+        get_blob::GetBlob, get_blocks::GetBlocks, get_checkout::GetCheckout, get_head::GetHead,
+        get_latest_commit::GetLatestCommit, get_record::GetRecord as GetRecordProof, get_repo::GetRepo,
+        get_repo_status::GetRepoStatus, list_blobs::ListBlobs, list_repos::ListRepos,
+        subscribe_repos::SubscribeRepos,
+    };
+    let write = BodyLimit::bytes(WRITE_BYTES);
+    Router::new()
+        .endpoint_with::<ApplyWrites, _>(repo::apply_writes, write)
+        .endpoint_with::<CreateRecord, _>(repo::create_record, write)
+        .endpoint::<DeleteRecord, _>(repo::delete_record)
+        .endpoint::<DescribeRepo, _>(repo::describe_repo)
+        .endpoint::<GetRecord, _>(repo::get_record)
+        .endpoint_with::<ImportRepo, _>(repo::import_repo, BodyLimit::bytes(limits.import_bytes))
+        .endpoint::<ListMissingBlobs, _>(repo::list_missing_blobs)
+        .endpoint::<ListRecords, _>(repo::list_records)
+        .endpoint_with::<PutRecord, _>(repo::put_record, write)
+        .endpoint_with::<UploadBlob, _>(repo::upload_blob, BodyLimit::bytes(limits.blob_bytes))
+        .endpoint::<GetBlob, _>(sync::get_blob)
+        .endpoint::<GetBlocks, _>(sync::get_blocks)
+        .endpoint::<GetCheckout, _>(sync::get_checkout)
+        .endpoint::<GetHead, _>(sync::get_head)
+        .endpoint::<GetLatestCommit, _>(sync::get_latest_commit)
+        .endpoint::<GetRecordProof, _>(sync::get_record)
+        .endpoint::<GetRepo, _>(sync::get_repo)
+        .endpoint::<GetRepoStatus, _>(sync::get_repo_status)
+        .endpoint::<ListBlobs, _>(sync::list_blobs)
+        .endpoint::<ListRepos, _>(sync::list_repos)
+        .endpoint::<SubscribeRepos, _>(sync::subscribe_repos)
+}

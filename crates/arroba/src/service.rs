@@ -1,0 +1,109 @@
+//! What routes hold: reading for everybody, and writing for whoever brings a proof.
+
+mod export;
+mod read;
+mod refusal;
+
+use arroba_core::data::BlobRef;
+use arroba_core::syntax::{AtIdentifier, Did};
+use arroba_lexicons::com_atproto::repo::CommitMeta as WireCommit;
+use arroba_xrpc::{RawBody, Result, XrpcError};
+
+pub(crate) use self::read::wire_status;
+pub(crate) use self::refusal::store_failed;
+
+use crate::auth::{ImportAuth, UploadAuth, WriteAuth};
+use crate::firehose::Subscription;
+use crate::host::{CommitOptions, CommitOutcome, RepoHost, Write, WriteResult, Written};
+
+/// A host as requests from outside see it.
+///
+/// It has no write that does not demand a proof of authorization by value, so a handler cannot forget to ask for one.
+#[derive(Clone, Debug)]
+pub struct Service(RepoHost);
+
+impl Service {
+    /// The narrow view of `host`.
+    #[must_use]
+    pub const fn new(host: RepoHost) -> Self {
+        Self(host)
+    }
+
+    /// Checks that `repo` is the caller's own.
+    async fn own(&self, auth: WriteAuth, repo: &AtIdentifier) -> Result<Did> {
+        let named = match repo {
+            AtIdentifier::Did(did) => Some(did.clone()),
+            AtIdentifier::Handle(handle) => {
+                self.0.store().by_handle(handle).await.map_err(store_failed)?.map(|row| row.did)
+            }
+        };
+        match named {
+            Some(did) if did == *auth.did() => Ok(did),
+            Some(_) => Err(XrpcError::authentication_required("Invalid repo: not your own")),
+            None => Err(XrpcError::new(http::StatusCode::FORBIDDEN, "AccountNotFound", "Account not found")),
+        }
+    }
+
+    /// Makes one commit to the caller's repo, which `repo` must name.
+    ///
+    /// # Errors
+    ///
+    /// As the reference server answers.
+    pub async fn commit(
+        &self,
+        auth: WriteAuth,
+        repo: &AtIdentifier,
+        writes: Vec<Write>,
+        options: CommitOptions,
+    ) -> Result<CommitOutcome> {
+        let did = self.own(auth, repo).await?;
+        Ok(self.0.commit(&did, writes, options).await?)
+    }
+
+    /// The same for one record that is created or replaced.
+    pub(crate) async fn commit_one(
+        &self,
+        auth: WriteAuth,
+        repo: &AtIdentifier,
+        write: Write,
+        options: CommitOptions,
+    ) -> Result<(Option<WireCommit>, Written)> {
+        let outcome = self.commit(auth, repo, vec![write], options).await?;
+        match outcome.results.into_iter().next() {
+            Some(WriteResult::Created(written) | WriteResult::Updated(written)) => {
+                Ok((outcome.commit.map(Into::into), written))
+            }
+            Some(WriteResult::Deleted(_)) | None => Err(XrpcError::internal("a write without a result")),
+        }
+    }
+
+    /// Stores a blob of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// 413 beyond the limit of the host; 400 if the blob was taken down.
+    pub async fn upload(&self, auth: UploadAuth, body: RawBody) -> Result<BlobRef> {
+        let limit = self.0.limits().blob_bytes;
+        let declared = body.content_type().map(str::to_owned);
+        let stream = body.limit(limit).stream()?;
+        Ok(self.0.upload_blob(auth.did(), declared.as_deref(), stream).await?)
+    }
+
+    /// Replaces the caller's repo by the one in a CAR file.
+    ///
+    /// # Errors
+    ///
+    /// 413 beyond the limit of the host; 400 with what is wrong with the file.
+    pub async fn import(&self, auth: ImportAuth, body: RawBody) -> Result<()> {
+        let limit = self.0.limits().import_bytes;
+        let stream = body.limit(limit).stream()?;
+        self.0.import(auth.did(), stream).await?;
+        Ok(())
+    }
+
+    /// The events after `cursor`.
+    #[must_use]
+    pub fn subscribe(&self, cursor: Option<u64>) -> Subscription {
+        self.0.subscribe(cursor)
+    }
+}
