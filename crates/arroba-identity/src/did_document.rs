@@ -32,6 +32,7 @@ pub enum DocumentError {
 pub struct DidDocument {
     did: Did,
     json: Value,
+    size: usize,
 }
 
 impl DidDocument {
@@ -43,7 +44,8 @@ impl DidDocument {
         if json.get("id").and_then(Value::as_str) != Some(did.as_str()) {
             return Err(DocumentError::WrongId);
         }
-        Ok(Self { did: did.clone(), json })
+        let size = json.to_string().len();
+        Ok(Self { did: did.clone(), json, size })
     }
 
     /// Reads a document as the one of this DID.
@@ -64,6 +66,11 @@ impl DidDocument {
     #[must_use]
     pub const fn json(&self) -> &Value {
         &self.json
+    }
+
+    /// The document's length as JSON, in bytes.
+    pub(crate) const fn size(&self) -> usize {
+        self.size
     }
 
     /// The handle that the document claims: the first alias that is one. Later ones are never looked at, whether

@@ -1,0 +1,281 @@
+use crate::{
+    Clock, DidDocument, HandleResolver, Local, LocalIdentities, ResolveError, cache::Cache, did_web,
+    plc::PlcDirectory,
+};
+use arroba_core::{
+    crypto::PublicKey,
+    syntax::{AtIdentifier, Did, Handle},
+};
+use arroba_net::{Dns, GuardedClient};
+use futures::{FutureExt as _, future::BoxFuture};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// All cached documents together, in bytes of JSON.
+const DOCUMENTS_BYTES: u64 = 64 * 1024 * 1024;
+/// All cached handles, in number.
+const HANDLES: u64 = 200_000;
+
+/// What a document's claim of a handle has turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandleStatus {
+    /// The handle's domain names the DID, and the DID's document claims the handle.
+    Verified(Handle),
+    /// There is no claim, or the domain does not name the DID.
+    Invalid,
+    /// This claim could not be checked now; what was known before may still be true.
+    Unknown(Handle),
+}
+
+impl HandleStatus {
+    /// The handle to show: `handle.invalid` unless it is verified.
+    #[must_use]
+    pub fn or_invalid(&self) -> Handle {
+        match self {
+            Self::Verified(handle) => handle.clone(),
+            Self::Invalid | Self::Unknown(_) => Handle::INVALID,
+        }
+    }
+}
+
+/// An identity, verified in both directions.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Identity {
+    /// The DID.
+    pub did: Did,
+    /// The handle.
+    pub handle: HandleStatus,
+    /// The DID document.
+    pub document: Arc<DidDocument>,
+}
+
+/// Resolves DIDs and handles, with caches.
+///
+/// Answers are fresh for an hour; up to a day's age they still serve while a new answer is fetched, and when that
+/// fails. A definite "no" holds for two minutes. Everything is bounded: entries, questions under way, and the
+/// time and size of each. A clone shares the caches.
+#[derive(Clone)]
+pub struct Resolver {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sources: Sources,
+    local: Option<Arc<dyn LocalIdentities>>,
+    documents: Cache<Did, Arc<DidDocument>>,
+    handles: Cache<Handle, Did>,
+}
+
+#[derive(Clone)]
+struct Sources {
+    plc: Arc<dyn PlcDirectory>,
+    client: GuardedClient,
+    handles: HandleResolver,
+}
+
+/// Collects what a [`Resolver`] may be given.
+#[derive(Debug)]
+#[must_use]
+pub struct ResolverBuilder {
+    plc: Arc<dyn PlcDirectory>,
+    client: GuardedClient,
+    handles: HandleResolver,
+    local: Option<Arc<dyn LocalIdentities>>,
+    clock: Clock,
+}
+
+impl ResolverBuilder {
+    /// Asks the host itself before the network.
+    pub fn local(mut self, local: Arc<dyn LocalIdentities>) -> Self {
+        self.local = Some(local);
+        self
+    }
+
+    /// Takes the time from this clock.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// See [`HandleResolver::development_port`].
+    pub fn development_port(mut self, port: u16) -> Self {
+        self.handles = self.handles.development_port(port);
+        self
+    }
+
+    /// The resolver.
+    #[must_use]
+    pub fn build(self) -> Resolver {
+        let documents = Cache::new(self.clock.clone(), DOCUMENTS_BYTES, |did: &Did, document| {
+            let bytes = document.map_or(0, |document: &Arc<DidDocument>| document.size());
+            u32::try_from(bytes + did.as_str().len() + 200).unwrap_or(u32::MAX)
+        });
+        let handles = Cache::new(self.clock, HANDLES, |_, _| 1);
+        let sources = Sources { plc: self.plc, client: self.client, handles: self.handles };
+        Resolver { inner: Arc::new(Inner { sources, local: self.local, documents, handles }) }
+    }
+}
+
+impl Resolver {
+    /// Begins a resolver over a directory for did:plc, a client for did:web and HTTPS handles, and DNS.
+    pub fn builder(plc: Arc<dyn PlcDirectory>, client: GuardedClient, dns: Arc<dyn Dns>) -> ResolverBuilder {
+        let handles = HandleResolver::new(client.clone(), dns);
+        ResolverBuilder { plc, client, handles, local: None, clock: Clock::system() }
+    }
+
+    /// The document of a DID.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub async fn resolve_did(&self, did: &Did) -> Result<Arc<DidDocument>, ResolveError> {
+        self.resolve_did_within(did, Duration::MAX).await
+    }
+
+    /// The document of a DID, no older than this; authorisation demands less than ten minutes.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub async fn resolve_did_within(
+        &self,
+        did: &Did,
+        max_age: Duration,
+    ) -> Result<Arc<DidDocument>, ResolveError> {
+        if let Some(answer) = self.local_document(did).await {
+            return answer;
+        }
+        let max_age = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
+        self.inner.documents.answer(did, max_age, || self.fetch_document(did)).await
+    }
+
+    /// A newly fetched document of a DID, for the case that the known one explains nothing: a signature that
+    /// does not match. `None` if it was fetched within the last half minute.
+    ///
+    /// # Errors
+    /// [`ResolveError`], without loss of the known document.
+    pub async fn refresh_did(&self, did: &Did) -> Result<Option<Arc<DidDocument>>, ResolveError> {
+        if self.local_document(did).await.is_some() {
+            return Ok(None);
+        }
+        self.inner.documents.refetch(did, || self.fetch_document(did)).await.transpose()
+    }
+
+    /// The DID that a handle's domain names. Whether the DID claims the handle is another question, answered by
+    /// [`resolve_identity`](Self::resolve_identity).
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub async fn resolve_handle(&self, handle: &Handle) -> Result<Did, ResolveError> {
+        self.resolve_handle_within(handle, Duration::MAX).await
+    }
+
+    /// The DID that a handle's domain names, according to an answer no older than this.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub async fn resolve_handle_within(
+        &self,
+        handle: &Handle,
+        max_age: Duration,
+    ) -> Result<Did, ResolveError> {
+        if let Some(local) = &self.inner.local {
+            match local.did(handle).await {
+                Local::Found(did) => return Ok(did),
+                Local::Absent => return Err(ResolveError::NotFound),
+                Local::Elsewhere => {}
+            }
+        }
+        let fetch = || {
+            let (resolver, handle) = (self.inner.sources.handles.clone(), handle.clone());
+            async move { resolver.resolve(&handle).await }.boxed()
+        };
+        let max_age = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
+        self.inner.handles.answer(handle, max_age, fetch).await
+    }
+
+    /// The identity behind a DID or a handle. Behind a handle there is one only if it is verified.
+    ///
+    /// # Errors
+    /// [`ResolveError`]; [`ResolveError::NotFound`] also for a handle that its DID does not claim.
+    pub async fn resolve_identity(&self, identifier: &AtIdentifier) -> Result<Identity, ResolveError> {
+        match identifier {
+            AtIdentifier::Did(did) => {
+                let document = self.resolve_did(did).await?;
+                let handle = self.handle_status(&document).await;
+                Ok(Identity { did: did.clone(), handle, document })
+            }
+            AtIdentifier::Handle(handle) => {
+                let did = self.resolve_handle(handle).await?;
+                let document = self.resolve_did(&did).await?;
+                if document.handle().as_ref() != Some(handle) {
+                    return Err(ResolveError::NotFound);
+                }
+                Ok(Identity { did, handle: HandleStatus::Verified(handle.clone()), document })
+            }
+        }
+    }
+
+    /// Checks a document's claim of a handle.
+    pub async fn handle_status(&self, document: &DidDocument) -> HandleStatus {
+        let Some(handle) = document.handle() else { return HandleStatus::Invalid };
+        match self.resolve_handle(&handle).await {
+            Ok(did) if did == *document.did() => HandleStatus::Verified(handle),
+            Err(error) if !error.is_definite() => HandleStatus::Unknown(handle),
+            Ok(_) | Err(_) => HandleStatus::Invalid,
+        }
+    }
+
+    /// The account's signing key.
+    ///
+    /// # Errors
+    /// [`ResolveError`]; [`ResolveError::NotFound`] also for a document without such a key.
+    pub async fn signing_key(&self, did: &Did) -> Result<PublicKey, ResolveError> {
+        self.resolve_did(did).await?.signing_key().ok_or(ResolveError::NotFound)
+    }
+
+    /// Forgets what is cached about a DID, its handle included: an `#identity` event says that it has changed.
+    pub fn purge(&self, did: &Did) {
+        if let Some(handle) = self.inner.documents.cached(did).and_then(|document| document.handle()) {
+            self.inner.handles.purge(&handle);
+        }
+        self.inner.documents.purge(did);
+    }
+
+    /// Forgets what is cached about a handle.
+    pub fn purge_handle(&self, handle: &Handle) {
+        self.inner.handles.purge(handle);
+    }
+
+    async fn local_document(&self, did: &Did) -> Option<Result<Arc<DidDocument>, ResolveError>> {
+        match self.inner.local.as_ref()?.document(did).await {
+            Local::Found(document) => Some(Ok(Arc::new(document))),
+            Local::Absent => Some(Err(ResolveError::NotFound)),
+            Local::Elsewhere => None,
+        }
+    }
+
+    fn fetch_document(&self, did: &Did) -> BoxFuture<'static, Result<Arc<DidDocument>, ResolveError>> {
+        let (sources, did) = (self.inner.sources.clone(), did.clone());
+        async move {
+            let document = match did.method() {
+                "plc" if is_plc(&did) => DidDocument::from_json(&did, sources.plc.document(&did).await?)?,
+                "web" => did_web::document(&sources.client, &did).await?,
+                _ => return Err(ResolveError::UnsupportedDid),
+            };
+            Ok(Arc::new(document))
+        }
+        .boxed()
+    }
+}
+
+/// Whether the identifier has the form that every did:plc has, so that nothing else gets into the directory's URL.
+fn is_plc(did: &Did) -> bool {
+    let identifier = did.identifier().as_bytes();
+    identifier.len() == 24 && identifier.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Resolver")
+    }
+}
