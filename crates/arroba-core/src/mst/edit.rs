@@ -17,7 +17,7 @@ use super::position::{NodePut, Position};
 use super::proof::cover;
 use super::route::Purpose;
 use super::split::{merge, split};
-use super::tree::{Tree, find};
+use super::tree::{Tree, Way, find};
 use super::{EntryChange, MAX_GROWN_WIDTH, MAX_HEIGHT, MAX_WIDTH};
 use crate::data::{Cid, Link};
 
@@ -158,25 +158,25 @@ impl Editor {
         if found.value == Some(value) {
             return Ok(found.value.cloned());
         }
-        let (old, after) = (found.value.cloned(), found.after.clone());
+        let (old, after, way) = (found.value.cloned(), found.after.clone(), found.way);
         let root = match &mut self.root {
             Child::Loaded(root) => root,
             Child::Stub(cid) => return Err(missing(*cid, &Key::start(), self.height)),
             Child::Absent => return Err(MstError::Abandoned),
         };
-        let slot = |right| Slot { key: key.clone(), value: value.clone(), right };
+        let entry = |right| Slot { key: key.clone(), value: value.clone(), right };
         if root.is_void() {
-            self.root = Child::Loaded(Arc::new(Node::new(height, Child::Absent, vec![slot(Child::Absent)])));
+            self.root = Child::Loaded(Arc::new(Node::new(height, Child::Absent, vec![entry(Child::Absent)])));
             self.height = height;
         } else if height > self.height {
             let whole = std::mem::take(&mut self.root);
             let (left, right) = split(whole, key, &Key::start(), self.height)?;
             let left = lift(left, self.height, height - 1);
             let right = lift(right, self.height, height - 1);
-            self.root = Child::Loaded(Arc::new(Node::new(height, left, vec![slot(right)])));
+            self.root = Child::Loaded(Arc::new(Node::new(height, left, vec![entry(right)])));
             self.height = height;
         } else {
-            insert(root, key, value, height, &after)?;
+            insert(root, entry(Child::Absent), height, &way, &after)?;
         }
         Ok(old)
     }
@@ -219,30 +219,32 @@ fn open(node: &mut Arc<Node>) -> &mut Node {
     node
 }
 
-/// Puts an entry at or below `node`, which is not below `height`. `after` is the greatest lesser key among
-/// those at least as high.
-fn insert(node: &mut Arc<Node>, key: &Key, value: &Link, height: u8, after: &Key) -> Result<(), MstError> {
-    let mut node = open(node);
+/// Puts an entry of the given height at or below `root`, along the way that a lookup went. `after` is the
+/// greatest lesser key among those at least as high.
+fn insert(root: &mut Arc<Node>, mut entry: Slot, height: u8, way: &Way, after: &Key) -> Result<(), MstError> {
+    let mut node = open(root);
+    let mut way = way.slots();
     loop {
-        let index = match node.search(key.as_bytes()) {
-            Ok(entry) => {
-                node.entries[entry].value = value.clone();
-                return Ok(());
-            }
-            Err(index) => index,
-        };
+        let Some(index) = way.next() else { return Err(MstError::Abandoned) };
         let below = node.below();
         if node.height == height {
-            let (left, right) = split(std::mem::take(node.slot_mut(index)), key, after, below)?;
+            if let Some(same) = node.entries.get_mut(index)
+                && same.key == entry.key
+            {
+                same.value = entry.value;
+                return Ok(());
+            }
+            let whole = std::mem::take(node.slot_mut(index));
+            let (left, right) = split(whole, &entry.key, after, below)?;
             *node.slot_mut(index) = left;
-            node.entries.insert(index, Slot { key: key.clone(), value: value.clone(), right });
+            entry.right = right;
+            node.entries.insert(index, entry);
             return Ok(());
         }
         match node.slot_mut(index) {
             Child::Loaded(child) => node = open(child),
             absent @ Child::Absent => {
-                let slot = Slot { key: key.clone(), value: value.clone(), right: Child::Absent };
-                let leaf = Child::Loaded(Arc::new(Node::new(height, Child::Absent, vec![slot])));
+                let leaf = Child::Loaded(Arc::new(Node::new(height, Child::Absent, vec![entry])));
                 *absent = lift(leaf, height, below);
                 return Ok(());
             }

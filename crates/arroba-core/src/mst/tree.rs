@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
+use super::MAX_HEIGHT;
 use super::error::MstError;
 use super::key::Key;
 use super::load::{Loader, LoaderScope};
@@ -117,9 +118,24 @@ pub(super) struct Found<'a> {
     pub(super) value: Option<&'a Link>,
     /// The greatest lesser key among those at least as high; the start if there is none.
     pub(super) after: &'a Key,
+    /// The way there.
+    pub(super) way: Way,
 }
 
-/// Looks up a key of the given height.
+/// The slots on the way from the root to a key, or the index of its entry at the end.
+#[derive(Clone, Copy)]
+pub(super) struct Way {
+    slots: [u32; MAX_HEIGHT as usize + 1],
+    length: usize,
+}
+
+impl Way {
+    pub(super) fn slots(&self) -> impl Iterator<Item = usize> + '_ {
+        self.slots[..self.length].iter().map(|slot| *slot as usize)
+    }
+}
+
+/// Looks up a key of the given height, at most [`MAX_HEIGHT`].
 pub(super) fn find<'a>(
     root: &'a Child,
     root_height: u8,
@@ -128,22 +144,26 @@ pub(super) fn find<'a>(
 ) -> Result<Found<'a>, MstError> {
     static START: LazyLock<Key> = LazyLock::new(Key::start);
     let mut after = &*START;
+    let mut way = Way { slots: [0; MAX_HEIGHT as usize + 1], length: 0 };
     let (mut child, mut at) = (root, root_height);
     while at >= height {
         let Some(node) = child.node(after, at)? else { break };
-        match node.search(key.as_bytes()) {
-            Ok(entry) => return Ok(Found { value: Some(&node.entries[entry].value), after }),
-            Err(index) => {
-                after = node.after(index, after);
-                child = node.slot(index);
-            }
+        let found = node.search(key.as_bytes());
+        let (Ok(index) | Err(index)) = found;
+        let Some(slot) = way.slots.get_mut(way.length) else { break };
+        *slot = u32::try_from(index).unwrap_or(u32::MAX);
+        way.length += 1;
+        if found.is_ok() {
+            return Ok(Found { value: Some(&node.entries[index].value), after, way });
         }
+        after = node.after(index, after);
+        child = node.slot(index);
         if at == 0 {
             break;
         }
         at -= 1;
     }
-    Ok(Found { value: None, after })
+    Ok(Found { value: None, after, way })
 }
 
 impl NodeData {
