@@ -23,9 +23,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For a whole repository: 20 million blocks of up to 2 MiB, 16 GiB in all.
+    /// For a whole repository: ten million blocks of up to 2 MiB, 16 GiB in all.
     pub const REPOSITORY: Self =
-        Self { max_blocks: 20_000_000, max_block_bytes: 2 << 20, max_total_bytes: 16 << 30, max_roots: 16 };
+        Self { max_blocks: 10_000_000, max_block_bytes: 2 << 20, max_total_bytes: 16 << 30, max_roots: 16 };
 
     /// For the blocks of a firehose event or a record proof: two million bytes in all.
     pub const SLICE: Self =

@@ -33,7 +33,7 @@ fn read_in_steps(file: &[u8], step: usize, limits: Limits) -> Result<Vec<Vec<u8>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(fixtures::cases(64))]
 
     #[test]
     fn round_trip_in_any_steps(

@@ -320,7 +320,7 @@ fn slow_encode(value: &Value<'_>) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(fixtures::cases(512))]
 
     #[test]
     fn round_trips(value in values()) {

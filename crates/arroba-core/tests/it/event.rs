@@ -10,6 +10,8 @@ use arroba_core::syntax::{Datetime, RecordPath, Tid};
 use arroba_core::{did, handle};
 use proptest::prelude::*;
 
+use super::fixtures;
+
 fn time() -> Datetime {
     Datetime::from_unix_millis(1_700_000_000_123)
 }
@@ -254,7 +256,7 @@ fn malformed_frames_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(fixtures::cases(256))]
 
     /// The slot is filled as if the payload had been encoded with the number in the first place.
     #[test]

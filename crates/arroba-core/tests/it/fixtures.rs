@@ -31,3 +31,8 @@ pub(crate) fn text(name: &str) -> Option<String> {
 pub(crate) fn json(name: &str) -> Option<serde_json::Value> {
     read(name).map(|bytes| serde_json::from_slice(&bytes).expect("JSON"))
 }
+
+/// So many cases of a property, and no files of failures beside the sources.
+pub(crate) fn cases(cases: u32) -> proptest::prelude::ProptestConfig {
+    proptest::prelude::ProptestConfig { cases, failure_persistence: None, ..Default::default() }
+}
