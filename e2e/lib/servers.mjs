@@ -78,10 +78,12 @@ export class Pds {
   }
 
   async start() {
-    const [command, args] =
+    let [command, args] =
       this.kind === 'reference'
         ? [process.execPath, [join(e2eRoot, 'servers/reference.mjs')]]
         : [this.binary, ['serve']]
+    // A control group that the server is to live in from its first instruction on.
+    if (this.group) [command, args] = ['sh', ['-c', 'echo $$ >"$0/cgroup.procs" && exec "$@"', this.group, command, ...args]]
     this.child = new Child(this.name, command, args, { env: this.environment, cwd: this.folder, log: this.log })
     await until(
       'the server is healthy',

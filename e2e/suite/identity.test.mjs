@@ -1,6 +1,7 @@
 // Handles, administration, and moving an account here from elsewhere.
 import { test, describe, after } from 'node:test'
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { Secp256k1Keypair } from '@atproto/crypto'
 import * as plc from '@did-plc/lib'
 import { createServiceJwt } from '@atproto/xrpc-server'
@@ -137,6 +138,7 @@ describe('identity', () => {
     assert.ok((await api.get('com.atproto.repo.getRecord', { repo: account.did, collection: POST, rkey: made.uri.split('/').pop() })).status >= 400)
     assert.equal((await api.get('com.atproto.repo.listRecords', { repo: account.did, collection: POST })).status, 400)
     assert.deepEqual(ok(await api.get('com.atproto.sync.getRepoStatus', { did: account.did })).body, { did: account.did, active: false, status: 'takendown' })
+    ok(await admin.get('com.atproto.sync.getRepo', { did: account.did }))
     refused(await account.create(POST, post('no')), 401, 'AccountTakedown')
     refused(await account.upload(Buffer.from('no'), 'text/plain'), 401, 'AccountTakedown')
     refused(await api.post('com.atproto.server.createSession', { identifier: account.did, password: account.password }), 401, 'AccountTakedown')
@@ -237,6 +239,43 @@ describe('migration', () => {
     const commit = (await events.untilCount(who.did, 4))[3]
     assert.equal(text(commit.body.commit), next.commit.cid)
     events.close()
+  })
+
+  test('a did:web account moves here, and no directory is asked', async () => {
+    const signing = await Secp256k1Keypair.create()
+    let document
+    const host = createServer((question, answer) => {
+      answer.setHeader('content-type', 'application/json')
+      answer.statusCode = question.url === '/.well-known/did.json' ? 200 : 404
+      answer.end(JSON.stringify(document))
+    }).listen(0, 'localhost')
+    await new Promise((resolve) => host.once('listening', resolve))
+    try {
+      const did = `did:web:localhost%3A${host.address().port}`
+      const handle = `${freshName()}.test`
+      const write = (key, endpoint) => {
+        document = {
+          '@context': ['https://www.w3.org/ns/did/v1'],
+          id: did,
+          alsoKnownAs: [`at://${handle}`],
+          verificationMethod: [{ id: `${did}#atproto`, type: 'Multikey', controller: did, publicKeyMultibase: key.replace('did:key:', '') }],
+          service: [{ id: '#atproto_pds', type: 'AtprotoPersonalDataServer', serviceEndpoint: endpoint }],
+        }
+      }
+      write(signing.did(), 'http://localhost:1')
+      const token = await createServiceJwt({ iss: did, aud: await serviceDid(), lxm: 'com.atproto.server.createAccount', keypair: signing })
+      const made = ok(await api.as(token).post('com.atproto.server.createAccount', { did, handle, email: `${freshName()}@example.com`, password: 'correct-horse' })).body
+      const account = new Account(made)
+      assert.equal((await account.api.post('com.atproto.server.activateAccount')).status, 400, 'the document names another server')
+      const wanted = ok(await account.api.get('com.atproto.identity.getRecommendedDidCredentials')).body
+      write(wanted.verificationMethods.atproto, wanted.services.atproto_pds.endpoint)
+      ok(await account.api.post('com.atproto.server.activateAccount'))
+      ok(await account.create(POST, post('from the web')))
+      await verifyRepoCar(ok(await api.get('com.atproto.sync.getRepo', { did })).bytes, did, wanted.verificationMethods.atproto)
+    } finally {
+      host.closeAllConnections()
+      host.close()
+    }
   })
 
   test('createAccount with a DID needs that DID’s own token for this method', async () => {
