@@ -9,6 +9,8 @@ pub mod accounts;
 mod blob_index;
 pub mod blobs;
 mod change;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod log;
 mod query;

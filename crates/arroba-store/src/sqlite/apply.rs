@@ -3,13 +3,11 @@
 use std::ops::Range;
 
 use arroba_core::{
-    data::Cid,
     event::EventDraft,
-    mst::{NodeData, NodePut, Position},
+    mst::{NodePut, Position},
     repo::{Action, RecordChange, SignedCommit},
     syntax::{Did, Handle, Tid},
 };
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
@@ -304,12 +302,6 @@ fn write_rows(hands: &mut Hands<'_, '_>, tree: i64, signed: &SignedCommit) -> Re
     put_nodes(connection, tree, rev, &signed.node_puts)?;
     for node in &signed.node_puts {
         hands.nodes.put(node.cid, node.bytes.clone());
-    }
-    // The empty tree is what an edit starts from, so no edit has ever put its node.
-    let empty = NodeData::empty().encode();
-    if signed.node_puts.is_empty() && signed.data == Cid::for_cbor(&empty) {
-        let root = NodePut { position: Position::root(0), cid: signed.data, bytes: Bytes::from(empty) };
-        put_nodes(connection, tree, rev, &[root])?;
     }
     Ok(())
 }

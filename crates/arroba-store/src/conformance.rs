@@ -1,0 +1,92 @@
+//! The contracts, checked: what every backend must pass.
+//!
+//! A backend of your own runs it in a test:
+//!
+//! ```no_run
+//! # async fn test() {
+//! arroba_store::conformance::repo_store(|| async {
+//!     arroba_store::Sqlite::in_memory(Default::default()).await.unwrap()
+//! })
+//! .await;
+//! # }
+//! ```
+//!
+//! Each check gets a fresh, empty store and panics at the first rule that is broken, with its number in the message (see
+//! [`RepoStore`] and [`BlobIndex`]).
+#![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
+
+mod author;
+mod blobs;
+mod commits;
+mod events;
+mod exports;
+mod imports;
+mod lifecycle;
+mod reads;
+
+use std::future::Future;
+
+pub use author::Author;
+
+use crate::{BlobIndex, RepoStore};
+
+/// Runs all checks of [`RepoStore`] and [`BlobIndex`]; `make` gives an empty store each time. Returns how many checks ran.
+///
+/// # Panics
+/// When a rule is broken.
+pub async fn repo_store<S, F, M>(make: M) -> usize
+where
+    S: RepoStore + BlobIndex,
+    F: Future<Output = S>,
+    M: Fn() -> F,
+{
+    let mut ran = 0;
+    macro_rules! check {
+        ($($check:path),+ $(,)?) => {
+            $(
+                tracing::info!(check = stringify!($check), "conformance");
+                let store: std::sync::Arc<S> = std::sync::Arc::new(make().await);
+                Box::pin($check(store)).await;
+                ran += 1;
+            )+
+        };
+    }
+    check!(
+        commits::an_empty_repository_has_its_root,
+        commits::random_batches_agree_with_a_model,
+        commits::heads_are_compared_and_swapped,
+        commits::concurrent_writers_lose_nothing,
+        commits::revs_grow,
+        commits::changes_of_one_call_are_made_in_order,
+        events::numbers_are_dense_and_frames_exact,
+        events::pages_join_without_gap_or_double,
+        events::a_refused_change_uses_no_number,
+        events::readers_never_see_a_number_late,
+        events::takedown_hides_and_lifting_shows,
+        events::deletion_hides_for_ever,
+        events::numbers_are_not_reused_when_the_log_is_emptied,
+        events::size_bounds_the_log,
+        lifecycle::reservations_hold_and_vanish,
+        lifecycle::handles_are_unique,
+        lifecycle::status_and_takedown_are_apart,
+        lifecycle::deletion_leaves_only_the_row,
+        lifecycle::a_deleted_repository_can_come_back,
+        lifecycle::malformed_changes_change_nothing,
+        reads::ranges_both_ways,
+        reads::hidden_records_are_left_out,
+        reads::repositories_are_listed_in_order,
+        exports::since_completes_an_older_export,
+        exports::chosen_blocks_and_missing_ones,
+        exports::an_export_is_one_snapshot,
+        blobs::references_decide_what_lives,
+        blobs::fresh_uploads_must_be_described_rightly,
+        blobs::the_same_bytes_twice,
+        blobs::taken_down_blobs_cannot_be_used,
+        blobs::lists_and_missing,
+        blobs::old_uploads_are_swept,
+        imports::an_import_replaces_everything_at_once,
+        imports::a_wrong_or_late_import_changes_nothing,
+        imports::blobs_follow_an_import,
+    );
+    ran
+}

@@ -1,0 +1,4 @@
+//! Integration tests of the stores.
+
+#[path = "it/conformance.rs"]
+mod conformance;

@@ -1,0 +1,23 @@
+//! Every backend passes the public suite.
+
+use arroba_store::{Sqlite, SqliteOptions, conformance};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let number = std::sync::atomic::AtomicU32::new(0);
+    let checks = conformance::repo_store(|| {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = directory.path().join(format!("{number}.sqlite"));
+        async move { Sqlite::open(path).await.unwrap() }
+    })
+    .await;
+    println!("vectors: store conformance (sqlite file): {checks} assertions");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_in_memory() {
+    let options = SqliteOptions::default;
+    let checks = conformance::repo_store(|| async { Sqlite::in_memory(options()).await.unwrap() }).await;
+    println!("vectors: store conformance (sqlite in memory): {checks} assertions");
+}
