@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod hostile;
     mod methods;
     mod records;
     mod sample;

@@ -1,7 +1,7 @@
 use super::text::{text_parser, text_type};
 
 text_type! {
-    /// A URI of any scheme: a scheme in lower case, a colon, and something without white space; at most 8192 bytes.
+    /// A URI of any scheme: a scheme, a colon, and something without white space; at most 8192 bytes.
     Uri
 }
 text_parser!(Uri, "uri", check);
@@ -18,7 +18,7 @@ const fn check(text: &[u8]) -> Result<(), &'static str> {
     let mut i = 0;
     while i < text.len() && i <= 80 {
         match text[i] {
-            b'a'..=b'z' => {}
+            b'a'..=b'z' | b'A'..=b'Z' => {}
             b'0'..=b'9' | b'+' | b'.' | b'-' if i > 0 => {}
             _ => break,
         }

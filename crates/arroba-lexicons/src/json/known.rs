@@ -1,5 +1,7 @@
 //! Strings with known values: an open set, so that others survive.
 
+use arroba_core::event;
+
 /// Declares an enum of known strings. Others are kept, as the lexicon rules for `knownValues` demand.
 macro_rules! known_values {
     (
@@ -82,9 +84,26 @@ known_values! {
     }
 }
 
+impl From<&event::AccountStatus> for AccountStatus {
+    fn from(status: &event::AccountStatus) -> Self {
+        Self::from(status.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statuses_are_those_of_events() {
+        for status in
+            ["takendown", "suspended", "deleted", "deactivated", "desynchronized", "throttled", "later"]
+        {
+            let here = AccountStatus::from(&event::AccountStatus::from(status));
+            assert_eq!(here, AccountStatus::from(status));
+            assert_eq!(matches!(here, AccountStatus::Other(_)), status == "later");
+        }
+    }
 
     #[test]
     fn unknown_values_survive() {
