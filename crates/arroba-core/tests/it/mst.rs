@@ -6,4 +6,5 @@ mod mine;
 mod model;
 mod suite;
 pub(crate) mod table;
+mod twins;
 mod vectors;

@@ -1,11 +1,12 @@
 //! Random batches against a `BTreeMap` and a from-scratch build.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arroba_core::data::{Cid, Link};
-use arroba_core::mst::{Key, KeyEdit, Loader, MstError, Tree};
+use arroba_core::mst::{Key, KeyEdit, Loader, MstError, Tree, diff};
 
 use super::table::NodeTable;
+use super::twins;
 use crate::it::random::Random;
 
 const COLLECTIONS: [&str; 5] =
@@ -53,7 +54,7 @@ fn node_table_equals_a_build_from_scratch() {
         let mut table = NodeTable::build(&model);
         for _ in 0..60 {
             let batch = random_batch(&mut random, &model, spread);
-            let before = model.clone();
+            let (before, rows_before) = (model.clone(), table.clone());
             for edit in &batch {
                 match &edit.value {
                     Some(value) => model.insert(edit.key.clone(), value.clone()),
@@ -64,13 +65,18 @@ fn node_table_equals_a_build_from_scratch() {
             assert_eq!(table, NodeTable::build(&model));
             assert_eq!((edited.tree.root_cid(), edited.tree.height()), table.root());
 
-            let ops: Vec<_> = edited.ops.iter().map(|op| (&op.key, &op.old, &op.new)).collect();
-            let expected: Vec<_> = batch
-                .iter()
-                .filter(|edit| before.get(&edit.key) != edit.value.as_ref())
-                .map(|edit| (edit.key.clone(), before.get(&edit.key).cloned(), edit.value.clone()))
-                .collect();
-            assert_eq!(ops, expected.iter().map(|(k, o, n)| (k, o, n)).collect::<Vec<_>>());
+            let expected = twins::ops(&before, &model);
+            assert_eq!(edited.ops, expected);
+            let changed: Vec<Key> = expected.iter().map(|op| op.key.clone()).collect();
+            let proven: BTreeSet<_> = edited.proof.iter().map(|(cid, _)| *cid).collect();
+            if spread <= 300 {
+                assert_eq!(proven, twins::proof(&table, &model, &changed));
+                let whole = table.load(Loader::for_all());
+                let found = diff(&rows_before.load(Loader::for_all()), &whole).unwrap();
+                assert_eq!(found.ops, expected);
+                assert_eq!(found.created, twins::only_in(&table, &rows_before));
+                assert_eq!(found.deleted, twins::only_in(&rows_before, &table));
+            }
 
             // Every new node is in the proof, and the proof alone is enough to undo the batch.
             let proof: HashMap<_, _> = edited.proof.iter().cloned().collect();
