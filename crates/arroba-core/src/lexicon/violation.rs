@@ -32,7 +32,7 @@ impl fmt::Display for Path {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.root)?;
         for step in self.steps.iter().rev() {
-            // Field names come from the data's author; an error message repeats no more of one than is useful.
+            // Field names come from schemas that others may have written; a message repeats no more of one than is useful.
             let shown = step.char_indices().nth(64).map_or(step.as_str(), |(end, _)| &step[..end]);
             write!(out, "/{}", shown.escape_debug())?;
         }
