@@ -198,3 +198,6 @@ fn build(leaves: &[(&Key, &Leaf)], first: Option<Stub>, height: u8) -> Result<Op
     }
     Ok(Some(Cid::for_cbor(&NodeData { height, left, entries }.encode())))
 }
+
+#[cfg(test)]
+mod tests;
