@@ -233,6 +233,18 @@ impl Resolver {
         self.resolve_did(did).await?.signing_key().ok_or(ResolveError::NotFound)
     }
 
+    /// The account's signing key once more, for a signature that did not match [`signing_key`](Self::signing_key):
+    /// from a new document, unless the known one is not half a minute old.
+    ///
+    /// # Errors
+    /// As [`signing_key`](Self::signing_key).
+    pub async fn refreshed_signing_key(&self, did: &Did) -> Result<PublicKey, ResolveError> {
+        match self.refresh_did(did).await? {
+            Some(document) => document.signing_key().ok_or(ResolveError::NotFound),
+            None => self.signing_key(did).await,
+        }
+    }
+
     /// Forgets what is cached about a DID, its handle included: an `#identity` event says that it has changed.
     pub fn purge(&self, did: &Did) {
         if let Some(handle) = self.inner.documents.cached(did).and_then(|document| document.handle()) {

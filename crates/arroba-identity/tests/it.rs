@@ -6,6 +6,9 @@ mod it {
     mod directory_client;
     mod documents;
     mod fixtures;
+    mod handles;
+    mod parsers;
     mod plc_log;
+    mod resolver;
     mod support;
 }

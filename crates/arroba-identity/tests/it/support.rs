@@ -6,12 +6,15 @@ use arroba_core::{
     syntax::Handle,
 };
 use arroba_identity::{Clock, plc::State};
+use arroba_net::{Dns, DnsError};
+use async_trait::async_trait;
 use axum::Router;
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -62,4 +65,34 @@ pub(crate) async fn serve(router: Router) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
+}
+
+/// Names and TXT records from tables; every host is the loopback address.
+#[derive(Debug, Default)]
+pub(crate) struct FakeDns {
+    pub(crate) txt: Mutex<HashMap<String, Vec<String>>>,
+    pub(crate) down: AtomicBool,
+    pub(crate) lookups: AtomicUsize,
+}
+
+impl FakeDns {
+    pub(crate) fn set(&self, handle: &str, texts: &[&str]) {
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        self.txt.lock().unwrap().insert(format!("_atproto.{handle}"), texts);
+    }
+}
+
+#[async_trait]
+impl Dns for FakeDns {
+    async fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, DnsError> {
+        Ok(vec![Ipv4Addr::LOCALHOST.into()])
+    }
+
+    async fn txt(&self, name: &str) -> Result<Vec<String>, DnsError> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        if self.down.load(Ordering::SeqCst) {
+            return Err(DnsError::Failed("no server".into()));
+        }
+        self.txt.lock().unwrap().get(name).cloned().ok_or(DnsError::NotFound)
+    }
 }
