@@ -7,7 +7,8 @@ use hickory_resolver::{
 };
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 use thiserror::Error;
@@ -52,12 +53,19 @@ impl SystemDns {
         Self::build(TokioResolver::builder_tokio().map_err(failed)?)
     }
 
-    /// Asks these servers, over UDP and TCP on port 53.
+    /// Asks these servers, over UDP and TCP; their port is 53 as a rule.
     ///
     /// # Errors
     /// [`DnsError::Failed`] when the resolver cannot be set up.
-    pub fn with_servers(servers: impl IntoIterator<Item = IpAddr>) -> Result<Self, DnsError> {
-        let servers = servers.into_iter().map(NameServerConfig::udp_and_tcp).collect();
+    pub fn with_servers(servers: impl IntoIterator<Item = SocketAddr>) -> Result<Self, DnsError> {
+        let config = |server: SocketAddr| {
+            let mut config = NameServerConfig::udp_and_tcp(server.ip());
+            for connection in &mut config.connections {
+                connection.port = server.port();
+            }
+            config
+        };
+        let servers = servers.into_iter().map(config).collect();
         let config = ResolverConfig::from_name_servers(servers);
         Self::build(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
     }
@@ -105,6 +113,38 @@ impl Dns for SystemDns {
             })
             .collect();
         if texts.is_empty() { Err(DnsError::NotFound) } else { Ok(texts) }
+    }
+}
+
+/// Name servers, and others to ask for TXT records that the first have not given.
+///
+/// An owner may have set a record that the usual server does not know yet.
+#[derive(Debug)]
+pub struct BackupDns {
+    first: Arc<dyn Dns>,
+    backup: Arc<dyn Dns>,
+}
+
+impl BackupDns {
+    /// Asks `first`, then `backup`. Addresses come from `first` alone.
+    #[must_use]
+    pub fn new(first: Arc<dyn Dns>, backup: Arc<dyn Dns>) -> Self {
+        Self { first, backup }
+    }
+}
+
+#[async_trait]
+impl Dns for BackupDns {
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        self.first.addresses(host).await
+    }
+
+    async fn txt(&self, name: &str) -> Result<Vec<String>, DnsError> {
+        match self.first.txt(name).await {
+            Ok(texts) => Ok(texts),
+            // Without another word from the backup the first answer stands.
+            Err(first) => self.backup.txt(name).await.map_err(|_| first),
+        }
     }
 }
 

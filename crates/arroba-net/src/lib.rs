@@ -14,7 +14,7 @@ mod response;
 pub use self::{
     address::{Guard, is_public},
     client::GuardedClient,
-    dns::{Dns, DnsError, SystemDns},
+    dns::{BackupDns, Dns, DnsError, SystemDns},
     error::FetchError,
     request::{Limits, Request, RequestBody},
     response::{Body, Response},

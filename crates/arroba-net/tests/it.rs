@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod dns;
     mod guard;
     mod limits;
     mod server;
