@@ -8,6 +8,7 @@ use arroba_core::crypto::{Curve, PrivateKey, Signer};
 use arroba_core::data::Cid;
 use arroba_core::event::{Action, CommitEvent, Frame, RepoOp};
 use arroba_core::mst::{Editor, Key, Loader, Tree};
+use arroba_core::repo::verify::{self, Order};
 use arroba_core::repo::{self, Commit, CommitParams, SignedCommit, Write};
 use arroba_core::syntax::{Datetime, Did, RecordPath, Tid};
 use bytes::Bytes;
@@ -149,7 +150,8 @@ fn undo<'a>(tree: &Tree, ops: impl IntoIterator<Item = &'a RepoOp>) -> Cid {
     editor.finish().unwrap().root_cid()
 }
 
-/// All that a consumer checks, from the frame and what it remembers of the repository.
+/// All that a consumer checks, from the frame and what it remembers of the repository. The operations are undone
+/// by the editor, and once more by the verifier, which shares nothing with it.
 fn consume(frame: &[u8], key: &PrivateKey, before: Option<(Tid, Cid)>, seen: &mut Seen) -> CommitEvent {
     let Frame::Commit(_, event) = Frame::decode(frame).unwrap() else { panic!("no commit") };
     let slice = car::read_all(&event.blocks, &car::Limits::SLICE).unwrap();
@@ -175,6 +177,10 @@ fn consume(frame: &[u8], key: &PrivateKey, before: Option<(Tid, Cid)>, seen: &mu
     assert_eq!(undo(&tree, &event.ops), prev_data);
     assert_eq!(undo(&tree, event.ops.iter().rev()), prev_data);
     assert_eq!(undo(&tree, deletes.into_iter().chain(others)), prev_data);
+    for order in [Order::Relay, Order::Reversed, Order::Given] {
+        let verified = verify::frame(frame, &event.repo, &key.public_key(), order).unwrap();
+        assert_eq!((verified.prev_data, &verified.event), (prev_data, &event));
+    }
     seen.commits += 1;
     seen.ops += event.ops.len() as u64;
     seen.sizes.insert(event.ops.len());
