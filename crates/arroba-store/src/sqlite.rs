@@ -10,6 +10,8 @@ mod cache;
 mod checkpoint;
 mod events;
 mod export;
+#[cfg(test)]
+mod faults;
 mod lock;
 mod log;
 mod read;
@@ -103,7 +105,7 @@ impl Sqlite {
     /// As [`Sqlite::open`].
     pub async fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
-        blocking(move || Self::open_file(path, &options)).await
+        blocking(move || Self::open_file(path, &options, |_| Ok(()))).await
     }
 
     /// A store that lives as long as this value and its clones. It behaves as the file does, but one reader or writer at a
@@ -121,7 +123,11 @@ impl Sqlite {
         .await
     }
 
-    fn open_file(path: PathBuf, options: &SqliteOptions) -> Result<Self, StoreError> {
+    fn open_file(
+        path: PathBuf,
+        options: &SqliteOptions,
+        prepare: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         let lock = FileLock::acquire(&path)?;
         let mut connection = Connection::open(&path)?;
         schema::check_ours(&connection, &path)?;
@@ -130,6 +136,7 @@ impl Sqlite {
             sync_directory(&path)?;
         }
         sweep::after_crash(&connection)?;
+        prepare(&mut connection)?;
         let checkpoints = Checkpoints::start(path.clone())?;
         let directory = directory(&path).to_owned();
         let readers = Readers::new(path, options.readers.max(1));

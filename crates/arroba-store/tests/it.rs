@@ -1,4 +1,9 @@
 //! Integration tests of the stores.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/faults.rs"]
+mod faults;
+#[path = "it/files.rs"]
+mod files;
