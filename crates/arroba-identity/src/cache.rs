@@ -22,7 +22,7 @@ const ERROR_MILLIS: u64 = 2 * 60 * 1000;
 /// How long a question without any answer is not asked again.
 const FAILURE_MILLIS: u64 = 10 * 1000;
 /// How young an answer must be for a demand to ask again to be refused.
-const REFETCH_FLOOR_MILLIS: u64 = 30 * 1000;
+const REFETCH_FLOOR_MILLIS: u64 = 10 * 1000;
 /// Questions under way at a time. One more is an error, so that a flood of names cannot pile up.
 const MAX_FLIGHTS: usize = 1024;
 
@@ -105,8 +105,8 @@ where
         self.flight(key, fetch)?.await.unwrap_or_else(|_| Err(ResolveError::unavailable(GivenUp)))
     }
 
-    /// A new answer, for a reason to believe that the cached one is outdated; `None` if it is not even half a
-    /// minute old, or was asked for in vain just now.
+    /// A new answer, for a reason to believe that the cached one is outdated; `None` if it is not even ten
+    /// seconds old, or was asked for in vain just now.
     pub(crate) async fn refetch(&self, key: &K, fetch: impl FnOnce() -> Fetch<V>) -> Option<Answer<V>> {
         let now = self.inner.clock.unix_millis();
         if let Some(entry) = self.inner.entries.get(key)

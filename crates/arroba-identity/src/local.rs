@@ -1,10 +1,10 @@
 use crate::DidDocument;
 use arroba_core::syntax::{Did, Handle};
 use async_trait::async_trait;
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// What a host knows by itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Local<T> {
     /// Nothing: the network is to be asked.
     Elsewhere,
@@ -12,6 +12,8 @@ pub enum Local<T> {
     Absent,
     /// The answer.
     Found(T),
+    /// That it should know, but cannot say now: the network is not asked, and nothing is concluded.
+    Unavailable(Arc<dyn std::error::Error + Send + Sync>),
 }
 
 /// What a host can answer about identities without the network: handles under its own domains above all.

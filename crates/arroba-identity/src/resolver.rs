@@ -10,10 +10,10 @@ use arroba_net::{Dns, GuardedClient};
 use futures::{FutureExt as _, future::BoxFuture};
 use std::{fmt, sync::Arc, time::Duration};
 
-/// All cached documents together, in bytes of JSON.
-const DOCUMENTS_BYTES: u64 = 64 * 1024 * 1024;
+/// All cached documents of a method together, in bytes of JSON.
+const DOCUMENTS_BYTES: u64 = 32 * 1024 * 1024;
 /// All cached handles, in number.
-const HANDLES: u64 = 200_000;
+const HANDLES: u64 = 100_000;
 
 /// What a document's claim of a handle has turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +63,16 @@ pub struct Resolver {
 struct Inner {
     sources: Sources,
     local: Option<Arc<dyn LocalIdentities>>,
-    documents: Cache<Did, Arc<DidDocument>>,
+    plc: Cache<Did, Arc<DidDocument>>,
+    /// On its own, so that slow hosts do not use up the questions that may be open to the directory.
+    web: Cache<Did, Arc<DidDocument>>,
     handles: Cache<Handle, Did>,
+}
+
+impl Inner {
+    fn documents(&self, did: &Did) -> &Cache<Did, Arc<DidDocument>> {
+        if did.method() == "plc" { &self.plc } else { &self.web }
+    }
 }
 
 #[derive(Clone)]
@@ -107,13 +115,16 @@ impl ResolverBuilder {
     /// The resolver.
     #[must_use]
     pub fn build(self) -> Resolver {
-        let documents = Cache::new(self.clock.clone(), DOCUMENTS_BYTES, |did: &Did, document| {
-            let bytes = document.map_or(0, |document: &Arc<DidDocument>| document.size());
-            u32::try_from(bytes + did.as_str().len() + 200).unwrap_or(u32::MAX)
-        });
+        let documents = || {
+            Cache::new(self.clock.clone(), DOCUMENTS_BYTES, |did: &Did, document| {
+                let bytes = document.map_or(0, |document: &Arc<DidDocument>| document.size());
+                u32::try_from(bytes + did.as_str().len() + 200).unwrap_or(u32::MAX)
+            })
+        };
+        let (plc, web) = (documents(), documents());
         let handles = Cache::new(self.clock, HANDLES, |_, _| 1);
         let sources = Sources { plc: self.plc, client: self.client, handles: self.handles };
-        Resolver { inner: Arc::new(Inner { sources, local: self.local, documents, handles }) }
+        Resolver { inner: Arc::new(Inner { sources, local: self.local, plc, web, handles }) }
     }
 }
 
@@ -145,11 +156,11 @@ impl Resolver {
             return answer;
         }
         let max_age = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
-        self.inner.documents.answer(did, max_age, || self.fetch_document(did)).await
+        self.inner.documents(did).answer(did, max_age, || self.fetch_document(did)).await
     }
 
     /// A newly fetched document of a DID, for the case that the known one explains nothing: a signature that
-    /// does not match. `None` if it was fetched within the last half minute.
+    /// does not match. `None` if it was fetched within the last ten seconds.
     ///
     /// # Errors
     /// [`ResolveError`], without loss of the known document.
@@ -157,7 +168,7 @@ impl Resolver {
         if self.local_document(did).await.is_some() {
             return Ok(None);
         }
-        self.inner.documents.refetch(did, || self.fetch_document(did)).await.transpose()
+        self.inner.documents(did).refetch(did, || self.fetch_document(did)).await.transpose()
     }
 
     /// The DID that a handle's domain names. Whether the DID claims the handle is another question, answered by
@@ -182,6 +193,7 @@ impl Resolver {
             match local.did(handle).await {
                 Local::Found(did) => return Ok(did),
                 Local::Absent => return Err(ResolveError::NotFound),
+                Local::Unavailable(error) => return Err(ResolveError::Unavailable(error)),
                 Local::Elsewhere => {}
             }
         }
@@ -234,7 +246,7 @@ impl Resolver {
     }
 
     /// The account's signing key once more, for a signature that did not match [`signing_key`](Self::signing_key):
-    /// from a new document, unless the known one is not half a minute old.
+    /// from a new document, unless the known one is not ten seconds old.
     ///
     /// # Errors
     /// As [`signing_key`](Self::signing_key).
@@ -247,10 +259,10 @@ impl Resolver {
 
     /// Forgets what is cached about a DID, its handle included: an `#identity` event says that it has changed.
     pub fn purge(&self, did: &Did) {
-        if let Some(handle) = self.inner.documents.cached(did).and_then(|document| document.handle()) {
+        if let Some(handle) = self.inner.documents(did).cached(did).and_then(|document| document.handle()) {
             self.inner.handles.purge(&handle);
         }
-        self.inner.documents.purge(did);
+        self.inner.documents(did).purge(did);
     }
 
     /// Forgets what is cached about a handle.
@@ -262,6 +274,7 @@ impl Resolver {
         match self.inner.local.as_ref()?.document(did).await {
             Local::Found(document) => Some(Ok(Arc::new(document))),
             Local::Absent => Some(Err(ResolveError::NotFound)),
+            Local::Unavailable(error) => Some(Err(ResolveError::Unavailable(error))),
             Local::Elsewhere => None,
         }
     }

@@ -1,7 +1,7 @@
 use crate::{Dns, DnsError, FetchError, Guard, Request, RequestBody, Response};
 use http::{
     HeaderMap, HeaderName, Method, StatusCode,
-    header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION},
+    header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION},
 };
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::{
@@ -82,10 +82,12 @@ impl GuardedClient {
         let Request { method, mut url, mut headers, mut body, limits, decompress } = request;
         let client = if decompress { &self.decompressing } else { &self.raw };
         let redirects = if method == Method::GET || method == Method::HEAD { limits.redirects } else { 0 };
+        // The name in the URL is the one that was resolved and checked.
+        headers.remove(HOST);
         let mut hops = 0;
         loop {
             if url.as_str().len() > MAX_URL_CHARS {
-                return Err(FetchError::Redirect);
+                return Err(FetchError::UrlLength);
             }
             self.guard.check(&url)?;
             let mut hop = client.request(method.clone(), url.clone()).headers(headers.clone());

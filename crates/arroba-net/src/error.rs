@@ -9,6 +9,9 @@ pub enum FetchError {
     /// The target, or a redirect's, is no URL.
     #[error("malformed URL")]
     Url(#[source] url::ParseError),
+    /// The target, or a redirect's, is longer than 8 KiB.
+    #[error("URL is too long")]
+    UrlLength,
     /// The scheme is not `https` (or, in development, `http`).
     #[error("scheme {0} is not allowed")]
     Scheme(String),
@@ -50,7 +53,13 @@ impl FetchError {
     pub const fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Url(_) | Self::Scheme(_) | Self::Userinfo | Self::Host | Self::Port(_) | Self::Forbidden(_)
+            Self::Url(_)
+                | Self::UrlLength
+                | Self::Scheme(_)
+                | Self::Userinfo
+                | Self::Host
+                | Self::Port(_)
+                | Self::Forbidden(_)
         )
     }
 }

@@ -100,7 +100,7 @@ pub struct Request {
     pub method: Method,
     /// The target.
     pub url: Url,
-    /// Headers. On a redirect to another origin credentials are left out.
+    /// Headers. `Host` is always the URL's; on a redirect to another origin credentials are left out.
     pub headers: HeaderMap,
     /// The body.
     pub body: RequestBody,

@@ -1,4 +1,4 @@
-//! A directory in this process: for development, for tests, and for networks of one's own.
+//! A directory in this process: for development and for tests.
 
 mod http;
 mod stream;
@@ -21,7 +21,8 @@ const HOUR_MICROS: i64 = 60 * 60 * 1_000_000;
 /// At most so many operations of one identity in so many hours; recoveries do not count, and are never refused.
 const RATES: [(i64, usize); 3] = [(1, 10), (24, 30), (7 * 24, 100)];
 
-/// A directory that keeps everything in memory, with the rules of the public one.
+/// A directory that keeps everything in memory, with the rules of the public one. It grows without bound, and
+/// what it knows ends with the process.
 ///
 /// A clone is the same directory. [`router`](Self::router) serves it over HTTP.
 #[derive(Clone)]

@@ -226,7 +226,7 @@ async fn a_rotated_key_is_found_by_asking_again() {
     assert_eq!(world.resolver.refreshed_signing_key(&world.alice).await.unwrap(), key(9).public_key());
     assert!(world.resolver.refresh_did(&world.alice).await.unwrap().is_none());
     assert_eq!(world.reads(), 1);
-    world.hands.advance(Duration::from_secs(30));
+    world.hands.advance(Duration::from_secs(10));
     assert_eq!(world.resolver.refreshed_signing_key(&world.alice).await.unwrap(), key(7).public_key());
     assert_eq!(world.resolver.signing_key(&world.alice).await.unwrap(), key(7).public_key());
     assert_eq!(world.reads(), 2);
@@ -261,6 +261,7 @@ impl LocalIdentities for Host {
     async fn did(&self, handle: &Handle) -> Local<Did> {
         match handle.as_str() {
             "alice.test" => Local::Found(self.alice.clone()),
+            "broken.test" => Local::Unavailable(Arc::new(std::io::Error::other("disk"))),
             name if name.ends_with(".test") => Local::Absent,
             _ => Local::Elsewhere,
         }
@@ -280,6 +281,8 @@ async fn a_host_knows_its_own() {
     let world = World::with(|alice| Some(Arc::new(Host { alice: alice.clone() })));
     assert_eq!(world.resolver.resolve_handle(&ALICE).await.unwrap(), world.alice);
     assert!(matches!(world.resolver.resolve_handle(&handle!("bob.test")).await, Err(ResolveError::NotFound)));
+    let broken = world.resolver.resolve_handle(&handle!("broken.test")).await.unwrap_err();
+    assert!(!broken.is_definite());
     assert_eq!(world.dns.lookups.load(Ordering::SeqCst), 0);
     assert_eq!(world.resolver.resolve_did(&HOST).await.unwrap().did(), &HOST);
     assert!(world.resolver.refresh_did(&HOST).await.unwrap().is_none());

@@ -131,3 +131,19 @@ async fn unknown_names() {
     assert!(matches!(error, FetchError::Dns(arroba_net::DnsError::NotFound)), "{error}");
     assert!(!error.is_refusal());
 }
+
+#[tokio::test]
+async fn the_host_header_is_the_urls() {
+    let router = Router::new().route(
+        "/",
+        get(|headers: HeaderMap| async move { headers["host"].clone().to_str().unwrap().to_owned() }),
+    );
+    let address = serve(router).await;
+    let request = Request::get(url(&format!("http://one.test:{}/", address.port())))
+        .header(header::HOST, HeaderValue::from_static("two.test"));
+    let body = client(Guard::AllowLoopback).send(request).await.unwrap().bytes().await.unwrap();
+    assert_eq!(body, format!("one.test:{}", address.port()));
+    let long = url(&format!("http://one.test/{}", "x".repeat(9000)));
+    let error = client(Guard::AllowLoopback).send(Request::get(long)).await.unwrap_err();
+    assert!(matches!(error, FetchError::UrlLength), "{error}");
+}

@@ -22,6 +22,9 @@ const WINDOW_MICROS: i64 = 7 * 24 * 60 * 60 * 1_000_000;
 /// A subscriber that takes longer than this for a message is given up.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often a subscriber that nothing is sent to is asked whether it is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]
@@ -76,6 +79,12 @@ async fn run(directory: &Directory, cursor: Option<u64>, socket: &mut WebSocket)
         }
         tokio::select! {
             changed = newest.changed() => changed.ok()?,
+            () = tokio::time::sleep(PING_INTERVAL) => {
+                match timeout(SEND_TIMEOUT, socket.send(Message::Ping(Default::default()))).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => return None,
+                }
+            }
             message = socket.recv() => match message {
                 // Pings are answered by the library; anything else that a subscriber says is ignored.
                 Some(Ok(Message::Close(_))) | Some(Err(_)) | None => return None,
