@@ -13,7 +13,7 @@ mod unsigned;
 
 pub use self::{
     client::{DirectoryClient, DirectoryUrlError, PUBLIC_DIRECTORY},
-    directory::{Directory, Sequenced},
+    directory::{Directory, JournalError, Sequenced},
     error::{LogError, OperationError, PlcError},
     limits::{LimitError, MAX_OPERATION_BYTES},
     log::{Appended, Log, LogEntry, RECOVERY_WINDOW, verify_log},

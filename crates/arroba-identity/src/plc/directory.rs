@@ -1,17 +1,22 @@
-//! A directory in this process: for development and for tests.
+//! A directory in this process: for development, for tests, and for networks of one's own.
 
 mod http;
+mod journal;
 mod stream;
+
+pub use journal::JournalError;
 
 use super::{Log, LogEntry, LogError, Operation, PlcDirectory, PlcError, State, limits};
 use crate::Clock;
 use ::http::StatusCode;
 use arroba_core::syntax::{Datetime, Did};
 use async_trait::async_trait;
+use journal::Journal;
 use serde_json::Value;
 use std::{
     collections::HashMap,
     fmt,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::watch;
@@ -21,8 +26,8 @@ const HOUR_MICROS: i64 = 60 * 60 * 1_000_000;
 /// At most so many operations of one identity in so many hours; recoveries do not count, and are never refused.
 const RATES: [(i64, usize); 3] = [(1, 10), (24, 30), (7 * 24, 100)];
 
-/// A directory that keeps everything in memory, with the rules of the public one. It grows without bound, and
-/// what it knows ends with the process.
+/// A directory with the rules of the public one: everything in memory (it grows without bound), and in a file if it was
+/// [opened](Self::open) on one.
 ///
 /// A clone is the same directory. [`router`](Self::router) serves it over HTTP.
 #[derive(Clone)]
@@ -43,6 +48,7 @@ struct Entries {
     /// Every operation in the order of acceptance: whose, and where in the log. Its seq is its index plus one.
     sequence: Vec<(Did, usize)>,
     last_millis: u64,
+    journal: Option<Journal>,
 }
 
 /// An operation with its number in this directory.
@@ -66,6 +72,26 @@ impl Directory {
     #[must_use]
     pub fn without_rate_limits(clock: Clock) -> Self {
         Self::with_rates(clock, false)
+    }
+
+    /// A directory that remembers: what it accepts is in the file before it answers. The file is made if there is none, and locked.
+    /// No rate limits: this is for networks of one's own.
+    ///
+    /// # Errors
+    /// [`JournalError`] if the file cannot be used or does not hold valid logs.
+    pub fn open(path: impl AsRef<Path>, clock: Clock) -> Result<Self, JournalError> {
+        let directory = Self::with_rates(clock, false);
+        {
+            let mut entries = directory.entries();
+            let journal = Journal::open(path.as_ref(), |accepted| {
+                entries.last_millis = u64::try_from(accepted.created_at.unix_micros() / 1000)?;
+                entries.insert(&accepted.did, accepted.operation, accepted.created_at)?;
+                Ok(())
+            })?;
+            entries.journal = Some(journal);
+            directory.inner.newest.send_replace(entries.sequence.len() as u64);
+        }
+        Ok(directory)
     }
 
     fn with_rates(clock: Clock, rates: bool) -> Self {
@@ -114,22 +140,17 @@ impl Directory {
         // Strictly later than everything before, so that recoveries and exports by time have no ties.
         let millis = self.inner.clock.unix_millis().max(entries.last_millis + 1);
         let now = Datetime::from_unix_millis(millis);
-        let new = || Log::new(did.clone());
-        let mut log = entries.logs.remove(did).unwrap_or_else(new);
-        let appended = log.check(&operation, &now).map_err(rejected).and_then(|appended| {
-            let recovery = !appended.nullified.is_empty();
-            if self.inner.rates && !recovery && over_rate(&log, &now) {
-                return Err(rejected("too many operations of this identity in a short time"));
-            }
-            log.append(operation, now).map_err(rejected)
-        });
-        let index = log.entries().len().checked_sub(1);
-        if index.is_some() {
-            entries.logs.insert(did.clone(), log);
+        let unregistered = Log::new(did.clone());
+        let log = entries.logs.get(did).unwrap_or(&unregistered);
+        let appended = log.check(&operation, &now).map_err(rejected)?;
+        if self.inner.rates && appended.nullified.is_empty() && over_rate(log, &now) {
+            return Err(rejected("too many operations of this identity in a short time"));
         }
-        appended?;
+        if let Some(journal) = &mut entries.journal {
+            journal.append(did, &operation, &now).map_err(|error| PlcError::Unavailable(error.into()))?;
+        }
+        entries.insert(did, operation, now).map_err(rejected)?;
         entries.last_millis = millis;
-        entries.sequence.push((did.clone(), index.unwrap_or_default()));
         self.inner.newest.send_replace(entries.sequence.len() as u64);
         Ok(())
     }
@@ -161,6 +182,19 @@ impl Directory {
 }
 
 impl Entries {
+    /// Appends a valid operation to its log and numbers it.
+    fn insert(&mut self, did: &Did, operation: Operation, created_at: Datetime) -> Result<(), LogError> {
+        let mut log = self.logs.remove(did).unwrap_or_else(|| Log::new(did.clone()));
+        let appended = log.append(operation, created_at);
+        if let Some(index) = log.entries().len().checked_sub(1) {
+            self.logs.insert(did.clone(), log);
+            if appended.is_ok() {
+                self.sequence.push((did.clone(), index));
+            }
+        }
+        appended.map(|_| ())
+    }
+
     fn entry(&self, did: &Did, index: usize) -> Option<&LogEntry> {
         self.logs.get(did)?.entries().get(index)
     }

@@ -3,8 +3,8 @@
 use super::support::{Hands, key, state};
 use arroba_core::{data::Cid, did, handle, syntax::Did};
 use arroba_identity::plc::{
-    Directory, Operation, PlcDirectory as _, PlcError, RECOVERY_WINDOW, Unsigned, did_from_genesis,
-    verify_log,
+    Directory, JournalError, Operation, PlcDirectory as _, PlcError, RECOVERY_WINDOW, Unsigned,
+    did_from_genesis, verify_log,
 };
 use proptest::prelude::*;
 use std::time::Duration;
@@ -187,4 +187,38 @@ proptest! {
             prop_assert_eq!(pair[1].operation.prev(), Some(pair[0].cid));
         }
     }
+}
+
+#[tokio::test]
+async fn a_directory_on_a_file_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plc.jsonl");
+    let hands = Hands::new();
+    let directory = Directory::open(&path, hands.clock()).unwrap();
+    assert!(matches!(Directory::open(&path, hands.clock()), Err(JournalError::Locked)));
+    let genesis = Unsigned::genesis(state(&[1, 2, 3])).sign(&key(3)).unwrap();
+    let did = did_from_genesis(&genesis);
+    let next = Unsigned::update(genesis.cid(), state(&[1])).sign(&key(1)).unwrap();
+    let refused = Unsigned::update(genesis.cid(), state(&[1])).sign(&key(9)).unwrap();
+    directory.accept(&did, genesis).unwrap();
+    assert!(directory.accept(&did, refused).is_err());
+    directory.accept(&did, next).unwrap();
+    let before = directory.export(0, 10);
+    drop(directory);
+
+    // A crash may leave the beginning of a line that was never answered.
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}{{\"did\":\"did:plc:")).unwrap();
+    let directory = Directory::open(&path, hands.clock()).unwrap();
+    assert_eq!(directory.export(0, 10), before);
+    assert_eq!(*directory.newest().borrow(), 2);
+    let last = directory.last_operation(&did).await.unwrap().cid();
+    directory.accept(&did, Unsigned::update(last, state(&[1, 2])).sign(&key(1)).unwrap()).unwrap();
+    drop(directory);
+    assert_eq!(Directory::open(&path, hands.clock()).unwrap().export(0, 10).len(), 3);
+
+    // Whatever else does not fit is a damage that somebody has to look at.
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    assert!(matches!(Directory::open(&path, hands.clock()), Err(JournalError::Line { line: 1, .. })));
 }
