@@ -4,6 +4,7 @@ mod codec;
 mod limits;
 mod mine;
 mod model;
+mod shapes;
 mod suite;
 pub(crate) mod table;
 mod twins;

@@ -142,8 +142,7 @@ fn an_edit_touches_few_nodes() {
         let at = i * 499;
         let new = Key::try_from(format!("app.bsky.feed.post/{at:013}x").as_str()).unwrap();
         let (old, edit) = if i % 2 == 0 { (keys[at].clone(), None) } else { (new, Some(value())) };
-        let tree = table.load(Loader::for_edit([old.clone()]));
-        let loaded = tree.nodes().filter(Result::is_ok).count();
+        let (tree, loaded) = table.load_counting(Loader::for_edit([old.clone()]));
         let edited = tree.edit(&[KeyEdit { key: old, value: edit }]).unwrap();
         let nodes = edited.proof.len();
         let rows = edited.puts.len() + edited.removes.len();

@@ -36,14 +36,21 @@ impl NodeTable {
         (*cid, position.height)
     }
 
-    pub(crate) fn load(&self, mut loader: Loader) -> Tree {
+    pub(crate) fn load(&self, loader: Loader) -> Tree {
+        self.load_counting(loader).0
+    }
+
+    /// Also says how many nodes were read.
+    pub(crate) fn load_counting(&self, mut loader: Loader) -> (Tree, usize) {
+        let mut reads = 0;
         loader.start(Some(self.root()));
         while let Some(request) = loader.wants().first().cloned() {
             let (cid, bytes) = &self.rows[&request.position];
             assert_eq!(*cid, request.cid);
             loader.supply(&request, bytes.clone()).unwrap();
+            reads += 1;
         }
-        loader.finish().unwrap()
+        (loader.finish().unwrap(), reads)
     }
 
     /// Loads what the batch needs and no more, edits, and changes the rows.
