@@ -4,10 +4,7 @@
 //!
 //! ```no_run
 //! # async fn test() {
-//! arroba_store::conformance::repo_store(|| async {
-//!     arroba_store::Sqlite::in_memory(Default::default()).await.unwrap()
-//! })
-//! .await;
+//! arroba_store::conformance::repo_store(|| async { arroba_store::Memory::new() }).await;
 //! # }
 //! ```
 //!

@@ -1,6 +1,6 @@
 //! Every backend passes the public suite.
 
-use arroba_store::{Sqlite, SqliteOptions, conformance};
+use arroba_store::{Memory, Sqlite, SqliteOptions, conformance};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_file() {
@@ -20,4 +20,10 @@ async fn sqlite_in_memory() {
     let options = SqliteOptions::default;
     let checks = conformance::repo_store(|| async { Sqlite::in_memory(options()).await.unwrap() }).await;
     println!("vectors: store conformance (sqlite in memory): {checks} assertions");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory() {
+    let checks = conformance::repo_store(|| async { Memory::new() }).await;
+    println!("vectors: store conformance (memory): {checks} assertions");
 }
