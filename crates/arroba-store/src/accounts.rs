@@ -145,12 +145,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ending_all_sessions_voids_older_access_tokens() {
+    async fn all_sessions_can_be_ended_and_access_tokens_voided() {
         let accounts = accounts().await;
         accounts.reserve(new("a")).await.unwrap();
         accounts.finish(&did("a")).await.unwrap();
         accounts.start_session(session("one", 1000)).await.unwrap();
-        accounts.end_sessions(&did("a"), 70).await.unwrap();
+        accounts.end_sessions(&did("a")).await.unwrap();
+        accounts.void_tokens(&did("a"), 70).await.unwrap();
         assert_eq!(accounts.rotate_session("one", session("x", 1), 80, 50).await.unwrap(), None);
         assert_eq!(accounts.account(&did("a")).await.unwrap().unwrap().tokens_after, 70);
     }

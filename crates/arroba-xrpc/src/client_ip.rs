@@ -19,6 +19,10 @@ pub struct ClientIp(pub IpAddr);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForwardedHttps(pub bool);
 
+/// Whether the peer is in a private range, so that it can be a proxy of ours whose headers are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BehindProxy(pub bool);
+
 impl ClientIp {
     /// The client of a request from `peer` with these headers.
     pub fn of(peer: IpAddr, headers: &HeaderMap) -> Self {
@@ -72,6 +76,14 @@ pub(crate) fn peer(parts: &Parts) -> IpAddr {
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(addr)| addr.ip())
+}
+
+impl<S: Sync> FromRequestParts<S> for BehindProxy {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(is_private(peer(parts).to_canonical())))
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for ClientIp {

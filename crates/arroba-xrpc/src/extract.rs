@@ -43,7 +43,7 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let body = RawBody::from_request(request, state).await?;
-        if let Err(error) = check_content_type(body.content_type()) {
+        if let Err(error) = check_content_type(body.content_type(), "application/json") {
             return Err(if body.blank().await { no_body() } else { error });
         }
         let bytes = body.bytes().await?;
@@ -56,10 +56,11 @@ where
     }
 }
 
-fn check_content_type(given: Option<&str>) -> Result<()> {
+/// Whether a media type is the expected one, whatever its parameters and letter case.
+pub(crate) fn check_content_type(given: Option<&str>, expected: &str) -> Result<()> {
     match given {
         None => Err(XrpcError::invalid_request("Request encoding (Content-Type) required but not provided")),
-        Some(given) if !is_json(given) => {
+        Some(given) if !is(given, expected) => {
             let shown: String = given.chars().filter(|c| !c.is_control()).take(100).collect();
             Err(XrpcError::invalid_request(format!("Wrong request encoding (Content-Type): {shown}")))
         }
@@ -71,10 +72,9 @@ fn no_body() -> XrpcError {
     XrpcError::invalid_request("A request body is expected but none was provided")
 }
 
-/// Whether a media type is JSON, whatever its parameters and letter case.
-fn is_json(content_type: &str) -> bool {
+fn is(content_type: &str, expected: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().eq_ignore_ascii_case(expected)
 }
 
 /// The JSON output of `E`, with status 200.

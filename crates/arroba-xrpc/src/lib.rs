@@ -20,7 +20,7 @@ mod service_auth;
 mod subscription;
 
 pub use body::{BodyLimit, RawBody};
-pub use client_ip::{ClientIp, ForwardedHttps};
+pub use client_ip::{BehindProxy, ClientIp, ForwardedHttps};
 pub use error::{Result, XrpcError};
 pub use extract::{Input, Output, Query};
 pub use layers::{Layers, Observed, Observer};

@@ -1,16 +1,20 @@
 //! Registration: one call per method puts a handler on its path, with its verb and its body rules.
 
+use std::convert::Infallible;
+
 use arroba_core::syntax::Nsid;
 use arroba_lexicons::{Body, Encoding, Endpoint, Kind};
-use axum::extract::{Path, Request};
+use axum::extract::{Path, Request, State};
 use axum::handler::Handler;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 use axum::{Extension, Router};
 use futures::StreamExt;
+use http::header::CONTENT_TYPE;
 use http_body::Body as _;
 
+use crate::extract::check_content_type;
 use crate::{BodyLimit, Result, XrpcError};
 
 /// Adds XRPC methods to an [`axum::Router`].
@@ -65,7 +69,11 @@ fn method_router<E: Endpoint, T: 'static, S: Clone + Send + Sync + 'static>(
         Kind::Procedure => {
             let router = match E::Input::ENCODING {
                 Encoding::None => post(handler).layer(from_fn(no_input)),
-                Encoding::Json | Encoding::Raw(_) => post(handler).layer(Extension(limit)),
+                Encoding::Json | Encoding::Raw("*/*") => post(handler).layer(Extension(limit)),
+                Encoding::Raw(media_type) => {
+                    let checked = from_fn_with_state(media_type, only_type);
+                    post(handler).layer::<_, Infallible>(checked).layer(Extension(limit))
+                }
             };
             router.fallback(expected_post)
         }
@@ -106,6 +114,13 @@ async fn no_input(request: Request, next: Next) -> Result<Response> {
         }
     }
     Ok(next.run(Request::from_parts(parts, axum::body::Body::empty())).await)
+}
+
+/// A raw body has the one media type that the method names.
+async fn only_type(State(media_type): State<&'static str>, request: Request, next: Next) -> Result<Response> {
+    let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    check_content_type(given, media_type)?;
+    Ok(next.run(request).await)
 }
 
 async fn unknown(Path(method): Path<String>) -> XrpcError {

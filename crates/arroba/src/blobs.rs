@@ -6,7 +6,7 @@ mod response;
 
 use arroba_core::data::{BlobRef, Cid};
 use arroba_core::syntax::Did;
-use arroba_store::blobs::{BlobError, Blobs};
+pub use arroba_store::blobs::{BlobError, Blobs};
 use arroba_store::{ApplyError, NewBlob, Subject};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};

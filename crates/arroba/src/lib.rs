@@ -4,19 +4,25 @@
 //! it on a [`firehose`]. Holding one is the authority to write. A [`Service`] is the same host as requests from
 //! outside see it: its writes demand a proof from [`auth`].
 
+mod accounts;
 pub mod auth;
-mod blobs;
+pub mod blobs;
 pub mod config;
 mod crawlers;
 pub mod environment;
+mod error;
 mod export;
 pub mod firehose;
 mod host;
 mod import;
+mod metrics;
+mod pds;
+mod rate_limits;
 pub mod records;
 pub mod routes;
 mod secrets;
 mod service;
+pub mod session;
 
 pub use arroba_core as core;
 pub use arroba_identity as identity;
@@ -26,10 +32,12 @@ pub use arroba_xrpc as xrpc;
 
 pub use crate::blobs::UploadError;
 pub use crate::crawlers::Crawlers;
+pub use crate::error::{Error, Result};
 pub use crate::host::{
     Announcement, Batch, CommitMeta, CommitOptions, CommitOutcome, Content, HostError, HostKeys, HostLimits,
     NewRepo, Repo, RepoHost, RepoHostBuilder, RepoPlan, Write, WriteResult, Written,
 };
 pub use crate::import::ImportError;
+pub use crate::pds::{Pds, PdsBuilder};
 pub use crate::secrets::{Secrets, SecretsError};
 pub use crate::service::Service;

@@ -1,14 +1,20 @@
 //! The HTTP methods, one file each, and the one list of them.
 
+mod app_bsky;
 mod com_atproto;
+mod well_known;
 
 use arroba_lexicons::com_atproto::{repo as repo_methods, sync as sync_methods};
 use arroba_xrpc::{BodyLimit, RouterExt, Subscriptions};
 use axum::Router;
 use axum::extract::{FromRef, FromRequestParts};
+use axum::routing::get;
 
-use self::com_atproto::{repo, sync};
-use crate::auth::{AccountAuth, ImportAuth, UploadAuth, Viewer, WriteAuth};
+use self::app_bsky::actor;
+use self::com_atproto::{admin, identity, repo, server, sync};
+pub(crate) use self::well_known::service_document;
+use crate::accounts::Logins;
+use crate::auth::{AccountAuth, Authority, ImportAuth, UploadAuth, Viewer, WriteAuth};
 use crate::host::HostLimits;
 use crate::service::Service;
 
@@ -64,4 +70,53 @@ where
         .endpoint::<ListBlobs, _>(sync::list_blobs)
         .endpoint::<ListRepos, _>(sync::list_repos)
         .endpoint::<SubscribeRepos, _>(sync::subscribe_repos)
+}
+
+/// The methods of accounts, and the routes outside of XRPC.
+pub(crate) fn accounts<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Logins: FromRef<S>,
+    Authority: FromRef<S>,
+{
+    use arroba_lexicons::app_bsky::actor::{
+        get_preferences::GetPreferences, put_preferences::PutPreferences,
+    };
+    use arroba_lexicons::com_atproto::admin::{
+        DeleteAccount, GetAccountInfo, GetSubjectStatus, UpdateSubjectStatus,
+    };
+    use arroba_lexicons::com_atproto::identity::{GetRecommendedDidCredentials, ResolveHandle, UpdateHandle};
+    use arroba_lexicons::com_atproto::server::{
+        ActivateAccount, CheckAccountStatus, CreateAccount, CreateInviteCode, CreateInviteCodes,
+        CreateSession, DeactivateAccount, DeleteSession, DescribeServer, GetServiceAuth, GetSession,
+        RefreshSession,
+    };
+    Router::new()
+        .endpoint::<ActivateAccount, _>(server::activate_account)
+        .endpoint::<CheckAccountStatus, _>(server::check_account_status)
+        .endpoint::<CreateAccount, _>(server::create_account)
+        .endpoint::<CreateInviteCode, _>(server::create_invite_code)
+        .endpoint::<CreateInviteCodes, _>(server::create_invite_codes)
+        .endpoint::<CreateSession, _>(server::create_session)
+        .endpoint::<DeactivateAccount, _>(server::deactivate_account)
+        .endpoint::<DeleteSession, _>(server::delete_session)
+        .endpoint::<DescribeServer, _>(server::describe_server)
+        .endpoint::<GetServiceAuth, _>(server::get_service_auth)
+        .endpoint::<GetSession, _>(server::get_session)
+        .endpoint::<RefreshSession, _>(server::refresh_session)
+        .endpoint::<GetRecommendedDidCredentials, _>(identity::get_recommended_did_credentials)
+        .endpoint::<ResolveHandle, _>(identity::resolve_handle)
+        .endpoint::<UpdateHandle, _>(identity::update_handle)
+        .endpoint::<DeleteAccount, _>(admin::delete_account)
+        .endpoint::<GetAccountInfo, _>(admin::get_account_info)
+        .endpoint::<GetSubjectStatus, _>(admin::get_subject_status)
+        .endpoint::<UpdateSubjectStatus, _>(admin::update_subject_status)
+        .endpoint::<GetPreferences, _>(actor::get_preferences)
+        .endpoint_with::<PutPreferences, _>(actor::put_preferences, BodyLimit::bytes(WRITE_BYTES))
+        .route("/", get(well_known::root))
+        .route("/robots.txt", get(well_known::robots))
+        .route("/xrpc/_health", get(well_known::health))
+        .route("/tls-check", get(well_known::tls_check))
+        .route("/.well-known/atproto-did", get(well_known::atproto_did))
+        .route("/.well-known/did.json", get(well_known::did_json))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arroba_core::crypto::jwt::hs256;
 use arroba_core::crypto::{Curve, KeyError, PrivateKey};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
+use crate::host::HostKeys;
 
 /// What a server must never lose or show.
 ///
@@ -20,9 +22,10 @@ use crate::config::Config;
 /// - The session secret signs the tokens of logins.
 ///
 /// None is derived from another, so that each can be replaced alone.
+#[derive(Clone)]
 pub struct Secrets {
-    master: MasterKey,
-    rotation: PrivateKey,
+    master: Arc<MasterKey>,
+    rotation: Arc<PrivateKey>,
     session: Zeroizing<Vec<u8>>,
 }
 
@@ -91,7 +94,7 @@ impl Secrets {
         if hs256::Key::new(&session).is_none() {
             return Err(SecretsError::Session);
         }
-        Ok(Self { master, rotation, session })
+        Ok(Self { master: Arc::new(master), rotation: Arc::new(rotation), session })
     }
 
     /// Fresh secrets, kept nowhere.
@@ -160,12 +163,12 @@ impl Secrets {
     }
 
     /// The key that seals signing keys.
-    pub fn master(&self) -> &MasterKey {
+    pub fn master(&self) -> &Arc<MasterKey> {
         &self.master
     }
 
     /// The key that signs did:plc operations.
-    pub fn rotation(&self) -> &PrivateKey {
+    pub fn rotation(&self) -> &Arc<PrivateKey> {
         &self.rotation
     }
 
@@ -201,6 +204,12 @@ impl Secrets {
         file.write_all(b"# Keep a copy of this file, and show it to nobody.\n")?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
+    }
+}
+
+impl From<Secrets> for HostKeys {
+    fn from(secrets: Secrets) -> Self {
+        Self { master: secrets.master, rotation: secrets.rotation }
     }
 }
 

@@ -77,6 +77,23 @@ impl Accounts {
             })
             .await
     }
+
+    /// The accounts whose repository is deleted or was never there: a crash interrupted their deletion.
+    ///
+    /// # Errors
+    /// [`AccountError::Store`].
+    pub async fn without_repo(&self) -> Result<Vec<Did>, AccountError> {
+        self.store
+            .read(|db| {
+                let mut statement = db.prepare_cached(
+                    "SELECT did FROM account WHERE state = 1 AND NOT EXISTS
+                     (SELECT 1 FROM repo r JOIN head h ON h.repo = r.id WHERE r.did = account.did) ORDER BY did",
+                )?;
+                let dids = statement.query_map([], |row| row.get::<_, String>(0))?;
+                dids.map(|did| parse_did(&did?)).collect()
+            })
+            .await
+    }
 }
 
 fn reserve(db: &Connection, new: &NewAccount) -> Result<(), AccountError> {

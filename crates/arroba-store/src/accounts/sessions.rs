@@ -3,6 +3,7 @@
 use arroba_core::syntax::Did;
 use rusqlite::{OptionalExtension, params};
 
+use super::account::changed_one;
 use super::{AccountError, Accounts};
 
 /// A refresh token to be stored: its id and when it expires.
@@ -106,19 +107,31 @@ impl Accounts {
             .await
     }
 
-    /// Ends all sessions of an account. Access tokens issued before `now` (seconds since 1970) are void too.
+    /// Ends all sessions of an account. Access tokens live on until they expire; see [`Accounts::void_tokens`].
     ///
     /// # Errors
     /// [`AccountError::Store`].
-    pub async fn end_sessions(&self, did: &Did, now: u64) -> Result<(), AccountError> {
+    pub async fn end_sessions(&self, did: &Did) -> Result<(), AccountError> {
         let did = did.clone();
         self.store
             .write(move |db| {
                 let sql = "DELETE FROM refresh_token WHERE did = ?1";
                 db.prepare_cached(sql)?.execute([did.as_str()])?;
-                let sql = "UPDATE account SET tokens_after_s = ?2 WHERE did = ?1";
-                db.prepare_cached(sql)?.execute(params![did.as_str(), now])?;
                 Ok(())
+            })
+            .await
+    }
+
+    /// Voids the access tokens of an account that were issued before `now`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`AccountError::NotFound`].
+    pub async fn void_tokens(&self, did: &Did, now: u64) -> Result<(), AccountError> {
+        let did = did.clone();
+        self.store
+            .write(move |db| {
+                let sql = "UPDATE account SET tokens_after_s = ?2 WHERE did = ?1";
+                changed_one(db.prepare_cached(sql)?.execute(params![did.as_str(), now])?)
             })
             .await
     }

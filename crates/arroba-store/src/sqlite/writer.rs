@@ -34,8 +34,7 @@ pub(super) struct Scope<'a> {
     pub(super) fresh: &'a mut Fresh,
 }
 
-/// Without a scope the work is not done, and the reply says why.
-type Run = dyn FnOnce(Option<&mut Scope<'_>>) -> (bool, Reply) + Send;
+type Run = dyn FnOnce(&mut Scope<'_>) -> (bool, Reply) + Send;
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 enum Message {
@@ -111,16 +110,14 @@ impl Writer {
         F: FnOnce(&mut Scope<'_>) -> Result<T, E> + Send + 'static,
     {
         let (answer, receiver) = oneshot::channel::<Result<T, E>>();
-        let run = Box::new(move |scope: Option<&mut Scope<'_>>| {
-            let result = scope.map(work);
-            let keep = matches!(result, Some(Ok(_)));
+        let run = Box::new(move |scope: &mut Scope<'_>| {
+            let result = work(scope);
+            let keep = result.is_ok();
             let reply = Box::new(move |outcome: Result<(), StoreError>| {
-                // A refusal is true whatever becomes of the group. A caller that went away is no error.
-                let _ = answer.send(match (result, outcome) {
-                    (Some(Err(error)), _) => Err(error),
-                    (_, Err(error)) => Err(error.into()),
-                    (Some(Ok(value)), Ok(())) => Ok(value),
-                    (None, Ok(())) => Err(StoreError::Stopped { source: None }.into()),
+                // A caller that went away is no error: the change is made all the same.
+                let _ = answer.send(match outcome {
+                    Ok(()) => result,
+                    Err(error) => Err(error.into()),
                 });
             }) as Reply;
             (keep, reply)
@@ -224,9 +221,8 @@ impl Thread {
         while let Some((run, weight)) = next.take() {
             self.queued_bytes.fetch_sub(weight, Ordering::Relaxed);
             bytes = bytes.saturating_add(weight);
-            match &outcome {
-                Ok(()) => outcome = self.change(run, &mut fresh, &mut replies),
-                Err(_) => replies.push(run(None).1),
+            if outcome.is_ok() {
+                outcome = self.change(run, &mut fresh, &mut replies);
             }
             if outcome.is_err() || replies.len() >= GROUP_JOBS || bytes >= GROUP_BYTES {
                 break;
@@ -280,10 +276,7 @@ impl Thread {
         fresh: &mut Fresh,
         replies: &mut Vec<Reply>,
     ) -> Result<(), StoreError> {
-        if let Err(error) = execute(&self.connection, "SAVEPOINT change") {
-            replies.push(run(None).1);
-            return Err(error);
-        }
+        execute(&self.connection, "SAVEPOINT change")?;
         let before = (self.log, fresh.events.len(), fresh.hides);
         let undo = |log: &mut Log, fresh: &mut Fresh| {
             *log = before.0;
@@ -291,19 +284,24 @@ impl Thread {
             fresh.hides = before.2;
         };
         let mut scope = Scope { connection: &self.connection, log: &mut self.log, fresh };
-        let Some((keep, reply)) = shielded(|| run(Some(&mut scope))) else {
+        let Some((keep, reply)) = shielded(|| run(&mut scope)) else {
             undo(&mut self.log, fresh);
             execute(&self.connection, "ROLLBACK TO change")?;
             return execute(&self.connection, "RELEASE change");
         };
-        replies.push(reply);
         if self.connection.is_autocommit() {
             // A full disk makes SQLite roll the whole transaction back by itself.
+            replies.push(reply);
             return Err(StoreError::unavailable("the transaction was rolled back"));
         }
-        if !keep {
+        if keep {
+            replies.push(reply);
+        } else {
             undo(&mut self.log, fresh);
             execute(&self.connection, "ROLLBACK TO change")?;
+            // A refusal is true whatever becomes of the group, so it need not wait for the sync. It is told after the group
+            // all the same: what it saw of its neighbours is not yet durable.
+            replies.push(reply);
         }
         execute(&self.connection, "RELEASE change")
     }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 
+use arroba_core::crypto::{Curve, PrivateKey};
+
 use super::names::{UNSERVED, WITHOUT_EFFECT};
 use super::{Config, ConfigError, ConfigErrors};
 
@@ -151,9 +153,9 @@ fn check(config: &Config) -> Vec<ConfigError> {
     refuse(config.jwt_secret.expose().len() < 16, "PDS_JWT_SECRET", "at least 16 characters long");
     let is_key = |key: &str| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
     refuse(
-        !is_key(config.rotation_key.expose()),
+        PrivateKey::from_hex(Curve::K256, config.rotation_key.expose()).is_err(),
         "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
-        "64 hexadecimal digits",
+        "a private key in 64 hexadecimal digits",
     );
     let master = config.master_key.as_ref();
     refuse(master.is_some_and(|key| !is_key(key.expose())), "ARROBA_MASTER_KEY", "64 hexadecimal digits");

@@ -1,19 +1,22 @@
 //! `com.atproto.repo.createRecord`
 
 use arroba_lexicons::com_atproto::repo::create_record::{self, CreateRecord};
-use arroba_xrpc::{Input, Output, Result};
+use arroba_xrpc::{Input, Output, RequestLimits, Result};
 use axum::extract::State;
 
 use crate::auth::WriteAuth;
 use crate::host::{CommitOptions, Write};
+use crate::rate_limits::{CREATE_POINTS, WRITES};
 use crate::records::Validate;
 use crate::service::Service;
 
 pub(crate) async fn create_record(
     State(service): State<Service>,
     auth: WriteAuth,
+    limits: RequestLimits,
     Input(input): Input<CreateRecord>,
 ) -> Result<Output<CreateRecord>> {
+    limits.consume(&WRITES, auth.did().as_str(), CREATE_POINTS)?;
     let validate = Validate::from_flag(input.validate);
     let options = CommitOptions::default()
         .validate(validate)

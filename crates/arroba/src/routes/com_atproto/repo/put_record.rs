@@ -1,19 +1,22 @@
 //! `com.atproto.repo.putRecord`
 
 use arroba_lexicons::com_atproto::repo::put_record::{self, PutRecord};
-use arroba_xrpc::{Input, Output, Result};
+use arroba_xrpc::{Input, Output, RequestLimits, Result};
 use axum::extract::State;
 
 use crate::auth::WriteAuth;
 use crate::host::{CommitOptions, Write};
+use crate::rate_limits::{UPDATE_POINTS, WRITES};
 use crate::records::Validate;
 use crate::service::Service;
 
 pub(crate) async fn put_record(
     State(service): State<Service>,
     auth: WriteAuth,
+    limits: RequestLimits,
     Input(input): Input<PutRecord>,
 ) -> Result<Output<PutRecord>> {
+    limits.consume(&WRITES, auth.did().as_str(), UPDATE_POINTS)?;
     let options =
         CommitOptions::default().validate(Validate::from_flag(input.validate)).swap_commit(input.swap_commit);
     let write = Write::Put {

@@ -1,0 +1,175 @@
+//! The extractors: from the `Authorization` header to a proof, or to the error that clients know.
+
+use arroba_core::crypto::jwt::Token;
+use arroba_core::syntax::Nsid;
+use arroba_store::RepoStatus;
+use arroba_xrpc::{Result, XrpcError};
+use axum::extract::{FromRef, FromRequestParts};
+use http::request::Parts;
+
+use super::credentials::Credentials;
+use super::{
+    AccountAuth, AdminAuth, AnyAccountAuth, Authority, Caller, EndSessionAuth, FullAuth, ImportAuth,
+    MaybeService, RefreshAuth, UploadAuth, Viewer, WriteAuth,
+};
+use crate::session::{Access, invalid};
+
+/// Makes a proof an extractor: `check` turns the request's parts and the authority into the proof.
+macro_rules! proof {
+    ($($proof:ident: $check:ident;)+) => {$(
+        impl<S: Sync> FromRequestParts<S> for $proof
+        where
+            Authority: FromRef<S>,
+        {
+            type Rejection = XrpcError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+                let authority = Authority::from_ref(state);
+                $check(&authority, parts).await
+            }
+        }
+    )+};
+}
+
+proof! {
+    WriteAuth: write;
+    UploadAuth: upload;
+    ImportAuth: import;
+    AccountAuth: account;
+    AnyAccountAuth: any_account;
+    FullAuth: full;
+    RefreshAuth: refresh;
+    EndSessionAuth: end_session;
+    AdminAuth: admin;
+    MaybeService: maybe_service;
+    Viewer: viewer;
+}
+
+async fn write(authority: &Authority, parts: &Parts) -> Result<WriteAuth> {
+    let AccountAuth { did, status, .. } = account(authority, parts).await?;
+    not_taken_down(status)?;
+    if status != RepoStatus::Active {
+        return Err(XrpcError::unauthorized("AccountDeactivated", "Account is deactivated"));
+    }
+    Ok(WriteAuth { did })
+}
+
+/// A service may upload in an account's name, which is how video services do it.
+async fn upload(authority: &Authority, parts: &Parts) -> Result<UploadAuth> {
+    let token = bearer(parts)?;
+    let caller = match is_session(token) {
+        true => standard(authority.0.account(token).await?)?,
+        false => {
+            let service = authority.0.service(token, &method(parts)?).await?;
+            authority.0.hosted(service.issuer()).await?
+        }
+    };
+    not_taken_down(caller.status)?;
+    Ok(UploadAuth { did: caller.did })
+}
+
+async fn import(authority: &Authority, parts: &Parts) -> Result<ImportAuth> {
+    let FullAuth { did, status } = full(authority, parts).await?;
+    not_taken_down(status)?;
+    if !authority.0.accepts_imports() {
+        return Err(XrpcError::invalid_request("Service is not accepting repo imports"));
+    }
+    Ok(ImportAuth { did })
+}
+
+async fn account(authority: &Authority, parts: &Parts) -> Result<AccountAuth> {
+    let Caller { did, access, status } = standard(authority.0.account(bearer(parts)?).await?)?;
+    Ok(AccountAuth { did, access, status })
+}
+
+async fn any_account(authority: &Authority, parts: &Parts) -> Result<AnyAccountAuth> {
+    let Caller { did, access, status } = authority.0.account(bearer(parts)?).await?;
+    Ok(AnyAccountAuth { did, access, status })
+}
+
+async fn full(authority: &Authority, parts: &Parts) -> Result<FullAuth> {
+    let Caller { did, access, status } = authority.0.account(bearer(parts)?).await?;
+    match access {
+        Access::Full => Ok(FullAuth { did, status }),
+        _ => Err(invalid("Bad token scope")),
+    }
+}
+
+async fn refresh(authority: &Authority, parts: &Parts) -> Result<RefreshAuth> {
+    let token = authority.0.refresh(bearer(parts)?, false).await?;
+    Ok(RefreshAuth { token })
+}
+
+async fn end_session(authority: &Authority, parts: &Parts) -> Result<EndSessionAuth> {
+    let token = authority.0.refresh(bearer(parts)?, true).await?;
+    Ok(EndSessionAuth { token })
+}
+
+async fn admin(authority: &Authority, parts: &Parts) -> Result<AdminAuth> {
+    match Credentials::of(&parts.headers)? {
+        Credentials::Basic { user, password } if authority.0.is_admin(&user, &password) => Ok(AdminAuth(())),
+        Credentials::None => Err(missing()),
+        _ => Err(XrpcError::authentication_required("Authentication Required")),
+    }
+}
+
+async fn maybe_service(authority: &Authority, parts: &Parts) -> Result<MaybeService> {
+    match Credentials::of(&parts.headers)? {
+        Credentials::None => Ok(MaybeService(None)),
+        Credentials::Bearer(token) => {
+            Ok(MaybeService(Some(authority.0.service(token, &method(parts)?).await?)))
+        }
+        Credentials::Basic { .. } => Err(invalid("Unexpected authorization type")),
+    }
+}
+
+async fn viewer(authority: &Authority, parts: &Parts) -> Result<Viewer> {
+    match Credentials::of(&parts.headers)? {
+        Credentials::None => Ok(Viewer::Anyone),
+        Credentials::Bearer(token) => Ok(Viewer::Account(authority.0.account(token).await?.did)),
+        Credentials::Basic { user, password } if authority.0.is_admin(&user, &password) => Ok(Viewer::Admin),
+        Credentials::Basic { .. } => Err(XrpcError::authentication_required("Authentication Required")),
+    }
+}
+
+fn bearer(parts: &Parts) -> Result<&str> {
+    match Credentials::of(&parts.headers)? {
+        Credentials::Bearer(token) => Ok(token),
+        Credentials::None => Err(missing()),
+        Credentials::Basic { .. } => Err(invalid("Unexpected authorization type")),
+    }
+}
+
+fn missing() -> XrpcError {
+    XrpcError::unauthorized("AuthMissing", "Authentication Required")
+}
+
+/// Every kind of login but the one that a taken-down account gets.
+fn standard(caller: Caller) -> Result<Caller> {
+    match caller.access {
+        Access::Full | Access::AppPassPrivileged | Access::AppPass => Ok(caller),
+        Access::Takendown => Err(invalid("Bad token scope")),
+    }
+}
+
+/// The error of an account that is taken down, where that matters.
+pub(crate) fn not_taken_down(status: RepoStatus) -> Result<()> {
+    match status {
+        RepoStatus::Takendown | RepoStatus::Suspended => {
+            Err(XrpcError::unauthorized("AccountTakedown", "Account has been taken down"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a token claims to be of a session. Garbage counts as one: its error is the one that clients know.
+fn is_session(token: &str) -> bool {
+    let Ok(token) = Token::decode(token) else { return true };
+    token.header().typ.as_deref().is_some_and(|typ| matches!(typ, "at+jwt" | "refresh+jwt"))
+}
+
+/// The method called, by the path.
+fn method(parts: &Parts) -> Result<Nsid> {
+    let name = parts.uri.path().strip_prefix("/xrpc/").unwrap_or_default();
+    Nsid::parse(name).map_err(|_| XrpcError::invalid_request("invalid xrpc path"))
+}

@@ -1,0 +1,118 @@
+//! A Personal Data Server: a host of repositories, the accounts that log in to it, and HTTP.
+
+mod builder;
+mod connections;
+mod serve;
+
+use std::fmt;
+
+use arroba_identity::Resolver;
+use arroba_store::Sqlite;
+use arroba_xrpc::{Layers, RouterExt, Subscriptions};
+use axum::Router;
+use axum::extract::FromRef;
+
+pub use builder::PdsBuilder;
+
+use crate::accounts::Logins;
+use crate::auth::Authority;
+use crate::host::RepoHost;
+use crate::metrics::Metrics;
+use crate::routes;
+use crate::service::Service;
+
+/// A server that is ready to be served: its store is open, and what a crash left has been put in order.
+///
+/// ```no_run
+/// use arroba::{Pds, Secrets, blobs::Blobs, store::Sqlite};
+///
+/// #[tokio::main]
+/// async fn main() -> arroba::Result {
+///     let secrets = Secrets::load_or_create("data/secrets.toml")?;
+///     let store = Sqlite::open("data/pds.sqlite").await?;
+///     Pds::builder("pds.example.com", secrets, store)
+///         .blobs(Blobs::dir("data/blobs")?)
+///         .crawlers(["https://bsky.network"])
+///         .serve("0.0.0.0:3000")
+///         .await
+/// }
+/// ```
+pub struct Pds {
+    state: AppState,
+    host: RepoHost,
+    store: Sqlite,
+    resolver: Resolver,
+    layers: Layers,
+    metrics: Metrics,
+    subscriptions: Subscriptions,
+}
+
+/// What the routes hold.
+#[derive(Clone, Debug)]
+struct AppState {
+    service: Service,
+    logins: Logins,
+    authority: Authority,
+    subscriptions: Subscriptions,
+}
+
+impl FromRef<AppState> for Service {
+    fn from_ref(state: &AppState) -> Self {
+        state.service.clone()
+    }
+}
+
+impl FromRef<AppState> for Logins {
+    fn from_ref(state: &AppState) -> Self {
+        state.logins.clone()
+    }
+}
+
+impl FromRef<AppState> for Authority {
+    fn from_ref(state: &AppState) -> Self {
+        state.authority.clone()
+    }
+}
+
+impl FromRef<AppState> for Subscriptions {
+    fn from_ref(state: &AppState) -> Self {
+        state.subscriptions.clone()
+    }
+}
+
+impl Pds {
+    /// The host of the repositories: whoever holds it may write to all of them.
+    #[must_use]
+    pub const fn host(&self) -> &RepoHost {
+        &self.host
+    }
+
+    /// The resolver of DIDs and handles.
+    #[must_use]
+    pub const fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// All routes with their layers, and no fallback: it merges with routes of your own.
+    ///
+    /// Connections must bring their peer's address as
+    /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), or all clients count as one.
+    pub fn router(&self) -> Router {
+        let router = routes::repo_and_sync::<AppState>(self.host.limits())
+            .merge(routes::accounts::<AppState>())
+            .unknown_methods();
+        self.layers.wrap(router).with_state(self.state.clone())
+    }
+
+    /// The figures of the server in Prometheus's text form.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.metrics.render(self.subscriptions.open())
+    }
+}
+
+impl fmt::Debug for Pds {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Pds").field("host", &self.host).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,391 @@
+//! How a server is put together.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arroba_core::syntax::Did;
+use arroba_identity::plc::{DirectoryClient, PUBLIC_DIRECTORY, PlcDirectory};
+use arroba_identity::{DidDocument, Resolver};
+use arroba_lexicons::com_atproto::sync::{GetRepo, SubscribeRepos};
+use arroba_net::{Dns, Guard, GuardedClient, SystemDns};
+use arroba_store::accounts::{Accounts, Passwords};
+use arroba_store::blobs::Blobs;
+use arroba_store::{RepoStore, Sqlite};
+use arroba_xrpc::{Layers, RateLimits, ServiceAuth, SubscriptionOptions, Subscriptions, UnixClock};
+use tokio::net::ToSocketAddrs;
+use url::Url;
+
+use super::{AppState, Pds};
+use crate::accounts::{HostedHandles, LoginParts, Logins, Offer, ResolverKeys, digest};
+use crate::auth::Authority;
+use crate::config::Config;
+use crate::crawlers::Crawlers;
+use crate::environment::{Clock, Randomness, SystemClock, SystemRandomness};
+use crate::error::{Error, Result};
+use crate::host::RepoHost;
+use crate::metrics::Metrics;
+use crate::rate_limits::GLOBAL;
+use crate::routes::service_document;
+use crate::secrets::Secrets;
+use crate::service::Service;
+use crate::session::SessionTokens;
+
+/// Puts a [`Pds`] together; made by [`Pds::builder`].
+#[must_use]
+pub struct PdsBuilder {
+    hostname: String,
+    secrets: Secrets,
+    store: Sqlite,
+    public_url: Option<String>,
+    service_did: Option<Did>,
+    handle_domains: Vec<String>,
+    invite_required: bool,
+    admin_password: Option<[u8; 32]>,
+    imports: bool,
+    blobs: Option<Blobs>,
+    blob_bytes: Option<u64>,
+    import_bytes: Option<u64>,
+    backfill: Option<Duration>,
+    crawlers: Vec<String>,
+    directory: Option<Arc<dyn PlcDirectory>>,
+    dns: Option<Arc<dyn Dns>>,
+    guard: Guard,
+    rate_limits: bool,
+    passwords: Option<Passwords>,
+    subscriptions: SubscriptionOptions,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+}
+
+impl Pds {
+    /// Starts a server that is reached as `hostname` and keeps everything but blobs in `store`.
+    pub fn builder(hostname: impl Into<String>, secrets: Secrets, store: Sqlite) -> PdsBuilder {
+        PdsBuilder {
+            hostname: hostname.into(),
+            secrets,
+            store,
+            public_url: None,
+            service_did: None,
+            handle_domains: Vec::new(),
+            invite_required: true,
+            admin_password: None,
+            imports: true,
+            blobs: None,
+            blob_bytes: None,
+            import_bytes: None,
+            backfill: None,
+            crawlers: Vec::new(),
+            directory: None,
+            dns: None,
+            guard: Guard::Public,
+            rate_limits: false,
+            passwords: None,
+            subscriptions: SubscriptionOptions::default(),
+            clock: Arc::new(SystemClock),
+            randomness: Arc::new(SystemRandomness),
+        }
+    }
+
+    /// Starts a server as a configuration says: opens its store and directories, makes its master key at the first start.
+    ///
+    /// # Errors
+    /// [`Error`] with what cannot be opened or is not usable.
+    pub async fn from_config(config: &Config) -> Result<PdsBuilder> {
+        std::fs::create_dir_all(&config.data_directory)?;
+        let secrets = Secrets::from_config(config)?;
+        let store = Sqlite::open(config.data_directory.join("pds.sqlite")).await?;
+        let blobs = Blobs::dir(config.blob_location())?;
+        let directory = DirectoryClient::new(config.plc_url.as_str())?;
+        // Relays know a development server by its port too.
+        let mut builder = Self::builder(&config.hostname, secrets, store)
+            .public_url(config.public_url())
+            .handle_domains(config.service_handle_domains())
+            .invite_required(config.invite_required)
+            .admin_password(config.admin_password.expose())
+            .imports(config.accepting_repo_imports)
+            .blobs(blobs)
+            .blob_bytes(config.blob_upload_limit)
+            .import_bytes(config.max_repo_import_size)
+            .backfill(config.repo_backfill_limit)
+            .crawlers(config.crawlers.iter().map(Url::as_str))
+            .directory(Arc::new(directory))
+            .rate_limits(config.rate_limits_enabled);
+        if let Some(did) = &config.service_did {
+            builder = builder.service_did(did.clone());
+        }
+        if config.allows_loopback() {
+            builder = builder.allow_loopback();
+        }
+        Ok(builder)
+    }
+}
+
+impl PdsBuilder {
+    /// Where clients reach the server, if not at `https://` and the host's name.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
+        self
+    }
+
+    /// The server's own DID; `did:web:` and the host's name unless this is called.
+    pub fn service_did(mut self, did: Did) -> Self {
+        self.service_did = Some(did);
+        self
+    }
+
+    /// The domains under which handles are given out, each with its leading dot; the host's subdomains unless this is
+    /// called.
+    pub fn handle_domains(mut self, domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.handle_domains = domains.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether a new account needs an invite code; it does unless this is called.
+    pub const fn invite_required(mut self, required: bool) -> Self {
+        self.invite_required = required;
+        self
+    }
+
+    /// The password of the user `admin`. Without one nobody is the operator.
+    pub fn admin_password(mut self, password: &str) -> Self {
+        self.admin_password = Some(digest(password));
+        self
+    }
+
+    /// Whether repositories may be imported; they may unless this is called.
+    pub const fn imports(mut self, accepted: bool) -> Self {
+        self.imports = accepted;
+        self
+    }
+
+    /// Where the bytes of blobs are kept; in memory unless this is called.
+    pub fn blobs(mut self, blobs: Blobs) -> Self {
+        self.blobs = Some(blobs);
+        self
+    }
+
+    /// The largest blob, in bytes; 5 MiB unless this is called.
+    pub const fn blob_bytes(mut self, bytes: u64) -> Self {
+        self.blob_bytes = Some(bytes);
+        self
+    }
+
+    /// The largest CAR file that is imported, in bytes; 1 GiB unless this is called.
+    pub const fn import_bytes(mut self, bytes: u64) -> Self {
+        self.import_bytes = Some(bytes);
+        self
+    }
+
+    /// How far back subscribers may ask; a day unless this is called.
+    pub const fn backfill(mut self, window: Duration) -> Self {
+        self.backfill = Some(window);
+        self
+    }
+
+    /// The relays to tell of new events; none unless this is called.
+    pub fn crawlers(mut self, relays: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.crawlers = relays.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The PLC directory; the public one unless this is called.
+    pub fn directory(mut self, directory: Arc<dyn PlcDirectory>) -> Self {
+        self.directory = Some(directory);
+        self
+    }
+
+    /// How names are resolved; by the machine's name servers unless this is called.
+    pub fn dns(mut self, dns: Arc<dyn Dns>) -> Self {
+        self.dns = Some(dns);
+        self
+    }
+
+    /// Lets the server ask addresses on loopback when others name them: for development only.
+    pub const fn allow_loopback(mut self) -> Self {
+        self.guard = Guard::AllowLoopback;
+        self
+    }
+
+    /// Whether requests are limited in rate, by the reference server's numbers; they are not unless this is called.
+    pub const fn rate_limits(mut self, on: bool) -> Self {
+        self.rate_limits = on;
+        self
+    }
+
+    /// How passwords are hashed; argon2id, four at a time, unless this is called.
+    pub fn passwords(mut self, passwords: Passwords) -> Self {
+        self.passwords = Some(passwords);
+        self
+    }
+
+    /// Limits of the event stream's connections.
+    pub fn subscriptions(mut self, options: SubscriptionOptions) -> Self {
+        self.subscriptions = options;
+        self
+    }
+
+    /// The clock; the system's unless this is called.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The source of keys, names and tokens; the system's unless this is called.
+    pub fn randomness(mut self, randomness: Arc<dyn Randomness>) -> Self {
+        self.randomness = randomness;
+        self
+    }
+
+    /// Builds the server, and puts in order what a crash left.
+    ///
+    /// # Errors
+    /// [`Error`] with the setting that is not usable, or the store's failure.
+    pub async fn build(self) -> Result<Pds> {
+        let service_did = self.own_did()?;
+        let public_url = self.public_url.clone().unwrap_or_else(|| format!("https://{}", self.hostname));
+        let domains = match self.handle_domains.is_empty() {
+            true => vec![format!(".{}", self.hostname)],
+            false => self.handle_domains.clone(),
+        };
+        let directory = match &self.directory {
+            Some(directory) => Arc::clone(directory),
+            None => Arc::new(DirectoryClient::new(PUBLIC_DIRECTORY)?),
+        };
+        let resolver = self.resolver(&directory, &domains, &service_did, &public_url)?;
+        let host = self.host(&directory, public_url).await?;
+
+        let clock = Arc::clone(&self.clock);
+        let unix: UnixClock = Arc::new(move || Duration::from_micros(clock.now_micros()));
+        let audiences = [service_did.to_string(), format!("{service_did}#atproto_pds")];
+        let services =
+            ServiceAuth::new(audiences, Arc::new(ResolverKeys(resolver.clone())), Arc::clone(&unix));
+        let (clock, randomness) = (Arc::clone(&self.clock), Arc::clone(&self.randomness));
+        let tokens = SessionTokens::new(self.secrets.session(), service_did.clone(), clock, randomness);
+        let logins = Logins::new(LoginParts {
+            host: host.clone(),
+            accounts: Accounts::new(self.store.clone()),
+            passwords: match self.passwords {
+                Some(passwords) => passwords,
+                None => Passwords::new(4)?,
+            },
+            tokens: tokens.ok_or(crate::SecretsError::Session)?,
+            services,
+            resolver: resolver.clone(),
+            directory,
+            secrets: self.secrets,
+            admin_password: self.admin_password,
+            offer: Offer {
+                service_did,
+                handle_domains: domains,
+                invite_required: self.invite_required,
+                imports: self.imports,
+            },
+            clock: self.clock,
+            randomness: self.randomness,
+        });
+        logins.recover().await?;
+
+        let metrics = Metrics::new()?;
+        let observer = metrics.clone();
+        let limits = if self.rate_limits { RateLimits::new(unix) } else { RateLimits::off() };
+        let layers = Layers::new(limits)
+            .global_limit(GLOBAL)
+            .unmetered::<GetRepo>()
+            .unmetered::<SubscribeRepos>()
+            .observer(Arc::new(move |observed| observer.request(observed)));
+        let subscriptions = Subscriptions::new(self.subscriptions);
+        let state = AppState {
+            service: Service::new(host.clone()),
+            authority: Authority::new(Arc::new(logins.clone())),
+            logins,
+            subscriptions: subscriptions.clone(),
+        };
+        Ok(Pds { state, host, store: self.store, resolver, layers, metrics, subscriptions })
+    }
+
+    /// Builds the server and serves it until the process is told to stop (SIGTERM, Ctrl-C).
+    ///
+    /// # Errors
+    /// As [`PdsBuilder::build`], and an address that cannot be listened on.
+    pub async fn serve(self, address: impl ToSocketAddrs) -> Result<()> {
+        self.build().await?.serve(address).await
+    }
+
+    fn own_did(&self) -> Result<Did> {
+        match &self.service_did {
+            Some(did) => Ok(did.clone()),
+            None => Did::parse(&format!("did:web:{}", self.hostname.replace(':', "%3A")))
+                .map_err(|_| Error::Setting { name: "hostname", expected: "a host name" }),
+        }
+    }
+
+    fn resolver(
+        &self,
+        directory: &Arc<dyn PlcDirectory>,
+        domains: &[String],
+        service_did: &Did,
+        public_url: &str,
+    ) -> Result<Resolver> {
+        let dns = match &self.dns {
+            Some(dns) => Arc::clone(dns),
+            None => Arc::new(SystemDns::new()?),
+        };
+        let service = OnceLock::new();
+        if let Ok(document) = DidDocument::from_json(service_did, service_document(service_did, public_url))
+            && service_did.method() == "web"
+        {
+            let _ = service.set(document);
+        }
+        let store: Arc<dyn RepoStore> = Arc::new(self.store.clone());
+        let local = HostedHandles { store, domains: domains.to_vec(), service };
+        let client = GuardedClient::new(self.guard, Arc::clone(&dns))?;
+        let clock = Arc::clone(&self.clock);
+        Ok(Resolver::builder(Arc::clone(directory), client, dns)
+            .local(Arc::new(local))
+            .clock(arroba_identity::Clock::new(move || clock.now_micros() / 1000))
+            .build())
+    }
+
+    async fn host(&self, directory: &Arc<dyn PlcDirectory>, public_url: String) -> Result<RepoHost> {
+        let crawlers: Result<Vec<Url>, _> = self.crawlers.iter().map(|relay| Url::parse(relay)).collect();
+        let crawlers = crawlers.map_err(|_| Error::Setting { name: "crawlers", expected: "addresses" })?;
+        let mut builder = RepoHost::builder(
+            self.crawled_as(&public_url),
+            self.secrets.clone(),
+            self.store.clone(),
+            Arc::clone(directory),
+        )
+        .public_url(public_url)
+        .clock(Arc::clone(&self.clock))
+        .randomness(Arc::clone(&self.randomness))
+        .crawlers(Crawlers::new(crawlers));
+        if let Some(blobs) = &self.blobs {
+            builder = builder.blobs(blobs.clone());
+        }
+        if let Some(bytes) = self.blob_bytes {
+            builder = builder.blob_bytes(bytes);
+        }
+        if let Some(bytes) = self.import_bytes {
+            builder = builder.import_bytes(bytes);
+        }
+        if let Some(window) = self.backfill {
+            builder = builder.backfill(window);
+        }
+        Ok(builder.build().await?)
+    }
+
+    /// The name that relays are told: on localhost the port belongs to it.
+    fn crawled_as(&self, public_url: &str) -> String {
+        match public_url.strip_prefix("http://") {
+            Some(host) => host.trim_end_matches('/').to_owned(),
+            None => self.hostname.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for PdsBuilder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("PdsBuilder").field("hostname", &self.hostname).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,3 @@
+//! `app.bsky.*`, as far as a PDS serves it.
+
+pub(super) mod actor;

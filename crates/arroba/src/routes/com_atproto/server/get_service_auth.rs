@@ -1,0 +1,140 @@
+//! `com.atproto.server.getServiceAuth`
+
+use arroba_core::syntax::{Did, Nsid};
+use arroba_lexicons::com_atproto::server::GetServiceAuth;
+use arroba_lexicons::com_atproto::server::get_service_auth::{self, Params};
+use arroba_xrpc::{Output, Query, Result, XrpcError};
+use axum::extract::State;
+
+use crate::accounts::Logins;
+use crate::auth::AnyAccountAuth;
+use crate::session::{Access, invalid};
+
+const DEFAULT_SECONDS: u64 = 60;
+const LONGEST_SECONDS: i64 = 60 * 60;
+/// Without a method the token is good for everything, so it is short-lived.
+const LONGEST_SECONDS_FOR_ALL: i64 = 60;
+
+/// Methods that only the account itself may call, never a service in its name.
+const PROTECTED: &[&str] = &[
+    "com.atproto.admin.sendEmail",
+    "com.atproto.identity.requestPlcOperationSignature",
+    "com.atproto.identity.signPlcOperation",
+    "com.atproto.identity.updateHandle",
+    "com.atproto.server.activateAccount",
+    "com.atproto.server.confirmEmail",
+    "com.atproto.server.createAppPassword",
+    "com.atproto.server.deactivateAccount",
+    "com.atproto.server.getAccountInviteCodes",
+    "com.atproto.server.getSession",
+    "com.atproto.server.listAppPasswords",
+    "com.atproto.server.requestAccountDelete",
+    "com.atproto.server.requestEmailConfirmation",
+    "com.atproto.server.requestEmailUpdate",
+    "com.atproto.server.revokeAppPassword",
+    "com.atproto.server.updateEmail",
+];
+
+const CREATE_ACCOUNT: &str = "com.atproto.server.createAccount";
+
+pub(crate) async fn get_service_auth(
+    State(logins): State<Logins>,
+    auth: AnyAccountAuth,
+    Query(Params { aud, exp, lxm }): Query<GetServiceAuth>,
+) -> Result<Output<GetServiceAuth>> {
+    if !is_audience(&aud) {
+        return Err(XrpcError::invalid_request(
+            "aud must be a DID, optionally with the fragment of a service",
+        ));
+    }
+    let expires = expiry(exp, lxm.is_some(), logins.now_seconds())?;
+    allowed(auth.access(), lxm.as_ref())?;
+    let token = logins.service_token(auth.did(), aud, lxm.as_ref(), expires).await?;
+    Ok(Output(get_service_auth::Output { token }))
+}
+
+fn is_audience(aud: &str) -> bool {
+    match aud.split_once('#') {
+        None => Did::parse(aud).is_ok(),
+        Some((did, service)) => {
+            Did::parse(did).is_ok() && !service.is_empty() && !service.contains(['#', ' '])
+        }
+    }
+}
+
+fn expiry(exp: Option<i64>, for_one_method: bool, now: u64) -> Result<u64> {
+    let refuse = |message| Err(XrpcError::named("BadExpiration", message));
+    let Some(exp) = exp else { return Ok(now + DEFAULT_SECONDS) };
+    let ahead = exp.saturating_sub(i64::try_from(now).unwrap_or(i64::MAX));
+    if ahead < 0 {
+        return refuse("expiration is in past");
+    }
+    if ahead > LONGEST_SECONDS {
+        return refuse("cannot request a token with an expiration more than an hour in the future");
+    }
+    if !for_one_method && ahead > LONGEST_SECONDS_FOR_ALL {
+        return refuse(
+            "cannot request a method-less token with an expiration more than a minute in the future",
+        );
+    }
+    u64::try_from(exp).or_else(|_| refuse("expiration is in past"))
+}
+
+fn allowed(access: Access, lxm: Option<&Nsid>) -> Result<()> {
+    let name = lxm.map(Nsid::as_str).unwrap_or_default();
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    if PROTECTED.iter().any(|protected| is(protected)) {
+        return Err(XrpcError::invalid_request(format!(
+            "cannot request a service auth token for the following protected method: {name}"
+        )));
+    }
+    let privileged = is(CREATE_ACCOUNT) || name.to_ascii_lowercase().starts_with("chat.bsky.");
+    match access {
+        Access::Takendown if !is(CREATE_ACCOUNT) => Err(invalid("Bad token scope")),
+        Access::AppPass if privileged => Err(XrpcError::invalid_request(format!(
+            "insufficient access to request a service auth token for the following method: {name}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expirations() {
+        let named = |result: Result<u64>| result.map_err(|error| error.error().to_owned());
+        let bad = Err("BadExpiration".to_owned());
+        assert_eq!(named(expiry(None, false, 1000)), Ok(1060));
+        assert_eq!(named(expiry(Some(4600), true, 1000)), Ok(4600));
+        assert_eq!(named(expiry(Some(4601), true, 1000)), bad);
+        assert_eq!(named(expiry(Some(1060), false, 1000)), Ok(1060));
+        assert_eq!(named(expiry(Some(1061), false, 1000)), bad);
+        assert_eq!(named(expiry(Some(999), true, 1000)), bad);
+        assert_eq!(named(expiry(Some(i64::MIN), true, 1000)), bad);
+        assert_eq!(named(expiry(Some(i64::MAX), true, 1000)), bad);
+    }
+
+    #[test]
+    fn who_may_ask_for_what() {
+        let may = |access, name: &str| allowed(access, Nsid::parse(name).ok().as_ref()).is_ok();
+        assert!(
+            may(Access::Full, "chat.bsky.convo.getLog")
+                && may(Access::AppPassPrivileged, "chat.bsky.convo.getLog")
+        );
+        assert!(!may(Access::AppPass, "chat.bsky.convo.getLog") && !may(Access::AppPass, CREATE_ACCOUNT));
+        assert!(may(Access::AppPass, "app.bsky.feed.getTimeline") && may(Access::AppPass, ""));
+        assert!(!may(Access::Full, "com.atproto.server.getSession"));
+        assert!(!may(Access::Full, "com.atproto.server.GETSESSION"));
+        assert!(may(Access::Takendown, CREATE_ACCOUNT) && !may(Access::Takendown, ""));
+    }
+
+    #[test]
+    fn audiences() {
+        assert!(is_audience("did:web:a.test") && is_audience("did:web:a.test#bsky_appview"));
+        for bad in ["", "a.test", "did:web:a.test#", "did:web:a.test#a#b", "#a", "did:web:a.test#a b"] {
+            assert!(!is_audience(bad), "{bad}");
+        }
+    }
+}
