@@ -218,7 +218,11 @@ impl Resolver {
             }
             AtIdentifier::Handle(handle) => {
                 let did = self.resolve_handle(handle).await?;
-                let document = self.resolve_did(&did).await?;
+                let mut document = self.resolve_did(&did).await?;
+                if document.handle().as_ref() != Some(handle) {
+                    // The handle may be newer than the document that is known.
+                    document = self.refresh_did(&did).await?.ok_or(ResolveError::NotFound)?;
+                }
                 if document.handle().as_ref() != Some(handle) {
                     return Err(ResolveError::NotFound);
                 }

@@ -54,8 +54,10 @@ use crate::error::StoreError;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SqliteOptions {
-    /// Snapshots open at once; later readers wait.
+    /// Snapshots open at once for reads of single rows and pages; later ones wait.
     pub readers: usize,
+    /// Snapshots open at once for exports and counts of whole repositories.
+    pub bulk_readers: usize,
     /// The first sequence number of a new file. Without one it is the time in microseconds: above 2^32 and below 2^53, and
     /// above whatever an earlier installation under the same name had reached, so that no consumer mistakes new events for old.
     pub start_seq: Option<u64>,
@@ -65,7 +67,7 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 8, start_seq: None, node_cache: 32 << 20 }
+        Self { readers: 8, bulk_readers: 3, start_seq: None, node_cache: 32 << 20 }
     }
 }
 
@@ -81,12 +83,19 @@ pub struct Sqlite {
 struct Inner {
     writer: Writer,
     /// Absent for a database in memory, whose reads run on the writer's connection.
-    readers: Option<Readers>,
+    readers: Option<Pools>,
     tail: watch::Receiver<u64>,
     recent: Arc<Recent>,
     nodes: Arc<NodeCache>,
     spool: Arc<SpoolSpace>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Long reads have a pool of their own, so that they never keep short ones waiting.
+#[derive(Debug)]
+struct Pools {
+    short: Readers,
+    bulk: Readers,
 }
 
 impl Sqlite {
@@ -129,6 +138,7 @@ impl Sqlite {
         prepare: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let lock = FileLock::acquire(&path)?;
+        make_private(&path)?;
         let mut connection = Connection::open(&path)?;
         schema::check_ours(&connection, &path)?;
         schema::configure_writer(&connection)?;
@@ -139,13 +149,16 @@ impl Sqlite {
         prepare(&mut connection)?;
         let checkpoints = Checkpoints::start(path.clone())?;
         let directory = directory(&path).to_owned();
-        let readers = Readers::new(path, options.readers.max(1));
+        let readers = Pools {
+            short: Readers::new(path.clone(), options.readers.max(1)),
+            bulk: Readers::new(path, options.bulk_readers.max(1)),
+        };
         Self::start(connection, Some(readers), Some(checkpoints), options, directory, lock)
     }
 
     fn start(
         connection: Connection,
-        readers: Option<Readers>,
+        readers: Option<Pools>,
         checkpoints: Option<Checkpoints>,
         options: &SqliteOptions,
         directory: PathBuf,
@@ -206,9 +219,31 @@ impl Sqlite {
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
         match &self.inner.readers {
-            Some(readers) => readers.read(work).await,
+            Some(readers) => readers.short.read(work).await,
             None => self.inner.writer.read(work).await,
         }
+    }
+
+    /// [`Sqlite::read`] for work as long as a repository.
+    async fn read_bulk<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        match &self.inner.readers {
+            Some(readers) => readers.bulk.read(work).await,
+            None => self.inner.writer.read(work).await,
+        }
+    }
+
+    /// Leaves out all sequence numbers below `at_least`: for a restored backup, whose newest events consumers have seen and
+    /// the store has not. Returns the number of the next event.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be stored, or if it is no number for events.
+    pub async fn advance_seq(&self, at_least: u64) -> Result<u64, StoreError> {
+        self.weighed(SMALL, move |scope| scope.log.advance(at_least)).await
     }
 
     /// Finishes what is queued, closes the file and releases its lock. Later calls, on any clone, fail.
@@ -236,6 +271,18 @@ fn start_seq(options: &SqliteOptions) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(now.as_micros()).unwrap_or(1 << 33).clamp((1 << 32) + 1, 1 << 52)
     })
+}
+
+/// The file holds password hashes and sealed keys; SQLite gives its companions the same mode.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(StoreError::backend(error)),
+        _ => Ok(()),
+    }
 }
 
 /// A new file is durable only when its directory entry is.

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arroba_core::crypto::{PrivateKey, Signer};
 use arroba_core::lexicon::Catalog;
 use arroba_core::syntax::{Datetime, Did, Tid};
+use arroba_identity::Resolver;
 use arroba_identity::plc::PlcDirectory;
 use arroba_store::blobs::Blobs;
 use arroba_store::{BlobIndex, RepoRow, RepoStore};
@@ -64,6 +65,7 @@ struct Inner {
     blobs: Blobs,
     rotation_key: Arc<dyn Signer>,
     directory: Arc<dyn PlcDirectory>,
+    resolver: Resolver,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
@@ -124,6 +126,12 @@ impl RepoHost {
     #[must_use]
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.0.catalog
+    }
+
+    /// The resolver of DIDs and handles.
+    #[must_use]
+    pub fn resolver(&self) -> &Resolver {
+        &self.0.resolver
     }
 
     /// The limits that the host was built with.

@@ -4,6 +4,7 @@ use arroba_core::data::blob_ref::{self, BlobRef, FoundBlob};
 use arroba_core::data::{Cid, Value, cbor, json};
 use arroba_core::lexicon::{Catalog, ValidationError, validate_record};
 use arroba_core::syntax::{Nsid, RecordKey};
+use arroba_lexicons::backlinks;
 use arroba_lexicons::json::ValidationStatus;
 use bytes::Bytes;
 
@@ -131,7 +132,7 @@ pub fn prepare(
         bytes: bytes.into(),
         blobs,
         validation,
-        subject: subject(collection, &value).map(str::to_owned),
+        subject: backlinks::of(collection, &value).map(|link| link.target.to_owned()),
     })
 }
 
@@ -159,18 +160,4 @@ fn blobs(value: &Value<'_>) -> Result<Vec<BlobRef>, RecordError> {
         }
     }
     Ok(blobs)
-}
-
-/// What makes two records of `collection` say the same thing: the record or account that they are about.
-pub(crate) fn subject<'a>(collection: &Nsid, value: &'a Value<'_>) -> Option<&'a str> {
-    let Value::Map(map) = value else { return None };
-    let subject = match (collection.as_str(), map.get("subject")?) {
-        ("app.bsky.feed.like" | "app.bsky.feed.repost", Value::Map(subject)) => subject.get("uri")?,
-        ("app.bsky.graph.follow" | "app.bsky.graph.block", subject) => subject,
-        _ => return None,
-    };
-    match subject {
-        Value::Text(subject) => Some(subject),
-        _ => None,
-    }
 }

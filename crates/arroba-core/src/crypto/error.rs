@@ -35,6 +35,9 @@ pub enum SignatureError {
     /// Not 64 bytes; so is DER, as a rule.
     #[error("signature is {0} bytes long, not 64")]
     Length(usize),
+    /// Not strict base64url.
+    #[error("signature is malformed base64url")]
+    Encoding,
     /// `s` lies in the upper half: a second valid signature that anybody could derive from the first.
     #[error("signature is not in low-S form")]
     HighS,

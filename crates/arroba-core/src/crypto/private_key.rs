@@ -17,6 +17,9 @@ pub trait Signer: Send + Sync {
 }
 
 /// A private key on one of the two curves. Wiped from memory when dropped; never shown by `Debug`.
+///
+/// On K-256 the same message always gives the same signature (RFC 6979). On P-256 the signature's nonce comes
+/// from the system, and with it the one piece of randomness in this crate.
 pub struct PrivateKey {
     secret: Secret,
     // Deriving it costs as much as a signature, and most keys are loaded to sign once.

@@ -51,12 +51,13 @@ impl Signature {
     /// Reads base64url strictly: no padding, no line breaks, no stray bits behind the last byte.
     ///
     /// # Errors
-    /// [`SignatureError::Length`] when the text is not that, or not of 64 bytes.
+    /// [`SignatureError::Length`] for a text of other than 86 characters, [`SignatureError::Encoding`] for any
+    /// other that is not that.
     pub fn from_base64url(text: &str) -> Result<Self, SignatureError> {
         if text.len() != 86 {
             return Err(SignatureError::Length(text.len() * 3 / 4));
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| SignatureError::Mismatch)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| SignatureError::Encoding)?;
         Self::from_slice(&bytes)
     }
 

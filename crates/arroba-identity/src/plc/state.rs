@@ -64,9 +64,14 @@ impl State {
     #[must_use]
     pub fn with_handle(mut self, handle: &Handle) -> Self {
         let alias = format!("at://{handle}");
-        self.also_known_as.retain(|other| *other != alias);
-        match self.also_known_as.iter_mut().find(|other| other.starts_with("at://")) {
-            Some(first) => *first = alias,
+        let first = self.also_known_as.iter().position(|other| other.starts_with("at://"));
+        let mut index = 0;
+        self.also_known_as.retain(|other| {
+            index += 1;
+            first == Some(index - 1) || *other != alias
+        });
+        match first {
+            Some(first) => self.also_known_as[first] = alias,
             None => self.also_known_as.insert(0, alias),
         }
         self
@@ -192,6 +197,8 @@ mod tests {
         };
         state = state.with_handle(&handle!("new.test"));
         assert_eq!(state.also_known_as, ["https://a.test", "at://new.test", "at://b.test"]);
+        // What is so already is not changed.
+        assert_eq!(state.clone().with_handle(&handle!("new.test")), state);
         state = state.with_handle(&handle!("b.test"));
         assert_eq!(state.also_known_as, ["https://a.test", "at://b.test"]);
         let state = State::default().with_handle(&handle!("a.test"));

@@ -248,6 +248,19 @@ async fn a_purge_forgets_the_document_and_the_handle() {
     );
 }
 
+#[tokio::test]
+async fn a_new_handle_is_found_with_an_old_document_in_the_cache() {
+    let world = World::new();
+    assert_eq!(world.status().await, HandleStatus::Verified(ALICE));
+    world.update(|state| state.with_handle(&handle!("new.test")));
+    world.dns.set("new.test", &[&format!("did={}", world.alice)]);
+    let new = AtIdentifier::Handle(handle!("new.test"));
+    assert!(matches!(world.resolver.resolve_identity(&new).await, Err(ResolveError::NotFound)));
+    world.hands.advance(Duration::from_secs(10));
+    assert_eq!(world.resolver.resolve_identity(&new).await.unwrap().did, world.alice);
+    assert_eq!(world.reads(), 2);
+}
+
 /// Answers for everything under `test`, and for its own DID.
 #[derive(Debug)]
 struct Host {

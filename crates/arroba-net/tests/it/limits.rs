@@ -139,3 +139,13 @@ async fn bodies_are_sent() {
         assert_eq!(&response.bytes().await.unwrap()[..], b"hello");
     }
 }
+
+#[tokio::test]
+async fn the_length_in_an_answer_to_head_costs_nothing() {
+    let router = Router::new().route("/", get(|| async { "x".repeat(5000) }));
+    let address = serve(router).await;
+    let request = Request::new(Method::HEAD, url(&format!("http://{address}/"))).limits(small());
+    let response = client(Guard::AllowLoopback).send(request).await.unwrap();
+    assert_eq!(response.headers[header::CONTENT_LENGTH], "5000");
+    assert_eq!(response.bytes().await.unwrap().len(), 0);
+}

@@ -50,6 +50,15 @@ impl Log {
         Ok(seq)
     }
 
+    /// Leaves numbers out; returns the next one.
+    pub(super) fn advance(&mut self, at_least: u64) -> Result<u64, StoreError> {
+        if at_least > MAX_SEQ {
+            return Err(StoreError::corrupt(format!("{at_least} is no number for events")));
+        }
+        self.next_seq = self.next_seq.max(at_least);
+        Ok(self.next_seq)
+    }
+
     /// Writes the row if the group changed it.
     pub(super) fn save(&self, connection: &Connection, before: &Self) -> Result<(), StoreError> {
         if self != before {

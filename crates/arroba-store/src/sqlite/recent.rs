@@ -70,6 +70,7 @@ impl Recent {
         if after < end.floor {
             return None;
         }
+        let newest = end.log.newest();
         let from = end.events.partition_point(|event| event.seq <= after);
         let mut size = 0_usize;
         let events: Vec<StoredEvent> = end
@@ -83,11 +84,12 @@ impl Recent {
             })
             .cloned()
             .collect();
+        let all = from.saturating_add(events.len()) >= end.events.len();
         Some(EventPage {
-            next: events.last().map_or(after, |event| event.seq),
+            next: if all { after.max(newest) } else { events.last().map_or(after, |event| event.seq) },
             events,
             oldest: end.log.first_seq,
-            newest: end.log.newest(),
+            newest,
             start: end.log.start_seq,
         })
     }

@@ -75,7 +75,7 @@ impl RepoStore for Sqlite {
 
     async fn counts(&self, did: &Did) -> Result<Option<Counts>, StoreError> {
         let did = did.clone();
-        self.read(move |connection| read::counts(connection, &did)).await
+        self.read_bulk(move |connection| read::counts(connection, &did)).await
     }
 
     async fn hidden(&self, did: &Did, subject: &Subject) -> Result<Option<String>, StoreError> {
@@ -86,7 +86,7 @@ impl RepoStore for Sqlite {
     async fn blocks(&self, did: &Did, query: BlockQuery) -> Result<Option<BlockStream>, StoreError> {
         let did = did.clone();
         let space = self.inner.spool.clone();
-        self.read(move |connection| {
+        self.read_bulk(move |connection| {
             let Some(found) = rows::by_did(connection, &did)? else { return Ok(None) };
             let Some(live) = found.live else { return Ok(None) };
             let mut spool = Spool::new(&space);
@@ -108,13 +108,20 @@ impl RepoStore for Sqlite {
 
     async fn apply(&self, changes: Vec<Change>) -> Vec<Result<Applied, ApplyError>> {
         // All are queued before the first is waited for, so that they meet in one group.
+        let mut full = None;
         let waiting: Vec<_> = changes
             .into_iter()
             .map(|change| {
+                // After one that found no room, no later one may slip in: they are in order.
+                if let Some(error) = &full {
+                    return Err(StoreError::clone(error));
+                }
                 let nodes = self.inner.nodes.clone();
-                self.inner.writer.enqueue(change_weight(&change), move |scope| {
+                let queued = self.inner.writer.enqueue(change_weight(&change), move |scope| {
                     apply(&mut Hands { scope, nodes: &nodes }, change)
-                })
+                });
+                full = queued.as_ref().err().cloned();
+                queued
             })
             .collect();
         let mut answers = Vec::with_capacity(waiting.len());

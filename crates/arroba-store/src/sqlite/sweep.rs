@@ -13,7 +13,7 @@ const STEP: usize = 500;
 
 /// What an opened file may hold from a process that died: imports on their way, uploads on their way.
 pub(super) fn after_crash(connection: &Connection) -> Result<(), StoreError> {
-    connection.execute("UPDATE tree SET state = 2 WHERE state = 1", [])?;
+    connection.execute("UPDATE tree SET state = 2 WHERE state = 1 AND state <> 0", [])?;
     connection.execute("UPDATE garbage SET pending = 0 WHERE pending = 1", [])?;
     Ok(())
 }
@@ -27,10 +27,11 @@ pub(super) fn step(scope: &mut Scope<'_>, retention: Retention) -> Result<Swept,
     Ok(swept)
 }
 
+// The index on trees that are not live is used where the query repeats its condition word for word.
 fn trees(connection: &Connection, swept: &mut Swept) -> Result<(), StoreError> {
     let mut select = connection.prepare_cached(
         "SELECT t.id, t.repo, h.repo IS NULL AND r.status = 4 FROM tree t LEFT JOIN head h ON h.repo = t.repo \
-         LEFT JOIN repo r ON r.id = t.repo WHERE t.state = 2 LIMIT 1",
+         LEFT JOIN repo r ON r.id = t.repo WHERE t.state = 2 AND t.state <> 0 LIMIT 1",
     )?;
     let dropped: Option<(i64, i64, Option<bool>)> =
         select.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;

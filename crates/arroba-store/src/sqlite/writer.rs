@@ -34,7 +34,8 @@ pub(super) struct Scope<'a> {
     pub(super) fresh: &'a mut Fresh,
 }
 
-type Run = dyn FnOnce(&mut Scope<'_>) -> (bool, Reply) + Send;
+/// Without a scope the work is not done, and the reply says why.
+type Run = dyn FnOnce(Option<&mut Scope<'_>>) -> (bool, Reply) + Send;
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 enum Message {
@@ -110,14 +111,16 @@ impl Writer {
         F: FnOnce(&mut Scope<'_>) -> Result<T, E> + Send + 'static,
     {
         let (answer, receiver) = oneshot::channel::<Result<T, E>>();
-        let run = Box::new(move |scope: &mut Scope<'_>| {
-            let result = work(scope);
-            let keep = result.is_ok();
+        let run = Box::new(move |scope: Option<&mut Scope<'_>>| {
+            let result = scope.map(work);
+            let keep = matches!(result, Some(Ok(_)));
             let reply = Box::new(move |outcome: Result<(), StoreError>| {
-                // A caller that went away is no error: the change is made all the same.
-                let _ = answer.send(match outcome {
-                    Ok(()) => result,
-                    Err(error) => Err(error.into()),
+                // A refusal is true whatever becomes of the group. A caller that went away is no error.
+                let _ = answer.send(match (result, outcome) {
+                    (Some(Err(error)), _) => Err(error),
+                    (_, Err(error)) => Err(error.into()),
+                    (Some(Ok(value)), Ok(())) => Ok(value),
+                    (None, Ok(())) => Err(StoreError::Stopped { source: None }.into()),
                 });
             }) as Reply;
             (keep, reply)
@@ -221,8 +224,9 @@ impl Thread {
         while let Some((run, weight)) = next.take() {
             self.queued_bytes.fetch_sub(weight, Ordering::Relaxed);
             bytes = bytes.saturating_add(weight);
-            if outcome.is_ok() {
-                outcome = self.change(run, &mut fresh, &mut replies);
+            match &outcome {
+                Ok(()) => outcome = self.change(run, &mut fresh, &mut replies),
+                Err(_) => replies.push(run(None).1),
             }
             if outcome.is_err() || replies.len() >= GROUP_JOBS || bytes >= GROUP_BYTES {
                 break;
@@ -276,7 +280,10 @@ impl Thread {
         fresh: &mut Fresh,
         replies: &mut Vec<Reply>,
     ) -> Result<(), StoreError> {
-        execute(&self.connection, "SAVEPOINT change")?;
+        if let Err(error) = execute(&self.connection, "SAVEPOINT change") {
+            replies.push(run(None).1);
+            return Err(error);
+        }
         let before = (self.log, fresh.events.len(), fresh.hides);
         let undo = |log: &mut Log, fresh: &mut Fresh| {
             *log = before.0;
@@ -284,24 +291,19 @@ impl Thread {
             fresh.hides = before.2;
         };
         let mut scope = Scope { connection: &self.connection, log: &mut self.log, fresh };
-        let Some((keep, reply)) = shielded(|| run(&mut scope)) else {
+        let Some((keep, reply)) = shielded(|| run(Some(&mut scope))) else {
             undo(&mut self.log, fresh);
             execute(&self.connection, "ROLLBACK TO change")?;
             return execute(&self.connection, "RELEASE change");
         };
+        replies.push(reply);
         if self.connection.is_autocommit() {
             // A full disk makes SQLite roll the whole transaction back by itself.
-            replies.push(reply);
             return Err(StoreError::unavailable("the transaction was rolled back"));
         }
-        if keep {
-            replies.push(reply);
-        } else {
+        if !keep {
             undo(&mut self.log, fresh);
             execute(&self.connection, "ROLLBACK TO change")?;
-            // A refusal is true whatever becomes of the group, so it need not wait for the sync. It is told after the group
-            // all the same: what it saw of its neighbours is not yet durable.
-            replies.push(reply);
         }
         execute(&self.connection, "RELEASE change")
     }

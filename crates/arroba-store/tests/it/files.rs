@@ -70,6 +70,40 @@ async fn a_new_file_starts_late_or_where_it_is_told() {
 }
 
 #[tokio::test]
+async fn numbers_can_be_left_out_after_a_restore() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pds.sqlite");
+    let author = Author::new(1);
+    let store = Sqlite::open(&path).await.unwrap();
+    let first = author.create(&store, Vec::new()).await;
+    let jump = first.seqs.end + 1_000_000;
+    assert_eq!(store.advance_seq(jump).await.unwrap(), jump);
+    assert_eq!(store.advance_seq(5).await.unwrap(), jump, "it never goes back");
+    assert!(store.advance_seq(1 << 53).await.is_err());
+    let page = store.events(first.seqs.end - 1, 10).await.unwrap();
+    assert!(page.events.is_empty() && page.next == jump - 1 && page.newest == jump - 1, "{page:?}");
+    store.close().await.unwrap();
+    let store = Sqlite::open(&path).await.unwrap();
+    assert_eq!(author.commit(&store, vec![write(1)]).await.seqs, jump..jump + 1);
+    for limit in [1, 100] {
+        let mut cursor = 0;
+        let mut seen = Vec::new();
+        while cursor < jump {
+            let page = store.events(cursor, limit).await.unwrap();
+            cursor = page.next;
+            seen.extend(page.events.iter().map(|event| event.seq));
+        }
+        assert_eq!(seen, first.seqs.clone().chain([jump]).collect::<Vec<_>>());
+    }
+    #[cfg(unix)]
+    for name in ["pds.sqlite", "pds.sqlite-wal"] {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name} is private");
+    }
+}
+
+#[tokio::test]
 async fn what_a_crash_left_on_its_way_is_cleared() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pds.sqlite");

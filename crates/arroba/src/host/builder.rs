@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use arroba_core::crypto::Signer;
 use arroba_core::lexicon::Catalog;
+use arroba_identity::Resolver;
 use arroba_identity::plc::PlcDirectory;
+use arroba_net::{Guard, GuardedClient, SystemDns};
 use arroba_store::blobs::Blobs;
 use arroba_store::seal::MasterKey;
 use arroba_store::{BlobIndex, RepoStore};
@@ -77,6 +79,7 @@ pub struct RepoHostBuilder {
     blob_index: Arc<dyn BlobIndex>,
     blobs: Option<Blobs>,
     directory: Arc<dyn PlcDirectory>,
+    resolver: Option<Resolver>,
     catalog: Option<Arc<Catalog>>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
@@ -111,6 +114,7 @@ impl RepoHost {
             blob_index: store,
             blobs: None,
             directory,
+            resolver: None,
             catalog: None,
             clock: Arc::new(SystemClock),
             randomness: Arc::new(SystemRandomness),
@@ -132,6 +136,13 @@ impl RepoHostBuilder {
     #[must_use]
     pub fn blobs(mut self, blobs: Blobs) -> Self {
         self.blobs = Some(blobs);
+        self
+    }
+
+    /// The resolver of DIDs and handles; one over the directory and the public network unless this is called.
+    #[must_use]
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = Some(resolver);
         self
     }
 
@@ -190,9 +201,19 @@ impl RepoHostBuilder {
     ///
     /// # Errors
     ///
-    /// [`HostError::Store`] if the store cannot be read or written.
+    /// [`HostError::Store`] if the store cannot be read or written; [`HostError::Network`] if the system's name servers
+    /// cannot be found and no resolver was given.
     pub async fn build(self) -> Result<RepoHost, HostError> {
         let public_url = self.public_url.unwrap_or_else(|| format!("https://{}", self.hostname));
+        let resolver = match self.resolver {
+            Some(resolver) => resolver,
+            None => {
+                let dns = Arc::new(SystemDns::new().map_err(|error| HostError::Network(error.into()))?);
+                let client = GuardedClient::new(Guard::Public, Arc::clone(&dns) as _);
+                let client = client.map_err(|error| HostError::Network(error.into()))?;
+                Resolver::builder(Arc::clone(&self.directory), client, dns).build()
+            }
+        };
         let mut clock_id = [0; 2];
         self.randomness.fill(&mut clock_id);
         let firehose = Firehose::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.limits.firehose);
@@ -210,6 +231,7 @@ impl RepoHostBuilder {
             blobs: self.blobs.unwrap_or_else(Blobs::memory),
             rotation_key: self.keys.rotation,
             directory: self.directory,
+            resolver,
             catalog: self.catalog.unwrap_or_else(arroba_lexicons::catalog),
             clock: self.clock,
             randomness: self.randomness,

@@ -2,12 +2,12 @@
 
 use arroba_core::data::cbor;
 use arroba_core::syntax::{Did, RecordPath};
+use arroba_lexicons::backlinks;
 use arroba_lexicons::json::SwapRecord;
 use arroba_store::{Order, RecordQuery, StoreError};
 
 use super::resolve::{Action, Prepared};
 use super::{HostError, RepoHost};
-use crate::records::subject;
 
 /// How many records are looked through at once.
 const PAGE: usize = 1000;
@@ -44,7 +44,9 @@ impl RepoHost {
             for record in page.records {
                 let value = cbor::decode(&record.value)
                     .map_err(|error| StoreError::corrupt_by(format!("record {}", record.path), error))?;
-                if record.path != *path && subject(&path.collection, &value) == Some(wanted) {
+                if record.path != *path
+                    && backlinks::of(&path.collection, &value).is_some_and(|link| link.target == wanted)
+                {
                     found.push(record.path);
                 }
             }

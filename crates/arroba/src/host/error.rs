@@ -108,6 +108,9 @@ pub enum HostError {
     /// A new identity needs a handle.
     #[error("a new identity needs a handle")]
     NoHandle,
+    /// The network cannot be used at all.
+    #[error("the network cannot be used")]
+    Network(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -27,6 +27,7 @@ impl RepoHost {
         let kind = ChangeKind::Identity { handle: Some(handle.clone()), sealed_key: None };
         let change = self.change(did, events, kind);
         self.apply(change).await.map_err(|error| HostError::refused(did, Some(handle), error))?;
+        self.0.resolver.purge(did);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use arroba_core::data::{Cid, Link, cbor};
 use arroba_core::mst::{Key, MstError};
 use arroba_core::repo::CommitError;
 use arroba_core::syntax::{Did, RecordPath, SyntaxError, Tid};
+use arroba_identity::ResolveError;
 use arroba_identity::plc::PlcError;
 
 /// Why a repo was not imported.
@@ -38,6 +39,9 @@ pub enum ImportError {
     /// The identity's keys cannot be found, so the signature cannot be checked.
     #[error("the account's keys cannot be looked up")]
     Directory(#[source] PlcError),
+    /// The identity's key cannot be found, so the signature cannot be checked.
+    #[error("the account's signing key cannot be resolved")]
+    Identity(#[source] ResolveError),
     /// A node of the tree is not in the file.
     #[error("the car file lacks the tree node {0}")]
     NodeMissing(Cid),
@@ -87,7 +91,7 @@ pub enum ImportError {
 impl ImportError {
     /// Whether the file is to blame, and not this host or the network.
     pub(crate) const fn is_refusal(&self) -> bool {
-        !matches!(self, Self::Spool(_) | Self::Abandoned | Self::Directory(_))
+        !matches!(self, Self::Spool(_) | Self::Abandoned | Self::Directory(_) | Self::Identity(_))
     }
 
     pub(super) fn task(error: tokio::task::JoinError) -> Self {

@@ -2,7 +2,6 @@
 
 use arroba_core::data::{Cid, json};
 use arroba_core::syntax::{AtIdentifier, AtUri, Did, Handle, Nsid, RecordKey, RecordPath, Tid};
-use arroba_identity::DidDocument;
 use arroba_lexicons::json::{AccountStatus, RawJson};
 use arroba_store::{BlobRow, Head, Order, RecordPage, RecordQuery, RecordRow, RepoRow, RepoStatus};
 use arroba_xrpc::{Result, XrpcError};
@@ -195,11 +194,9 @@ impl Service {
             },
         };
         let row = self.readable(&did, &Viewer::Anyone).await?;
-        let unresolved = || XrpcError::invalid_request(format!("Could not resolve DID: {did}"));
-        let document =
-            self.0.directory().document(&did).await.map_err(|error| unresolved().with_cause(error))?;
-        let document =
-            DidDocument::from_json(&did, document).map_err(|error| unresolved().with_cause(error))?;
+        let document = self.0.resolver().resolve_did(&did).await.map_err(|error| {
+            XrpcError::invalid_request(format!("Could not resolve DID: {did}")).with_cause(error)
+        })?;
         let collections = self.0.store().collections(&did).await.map_err(store_failed)?.unwrap_or_default();
         Ok(Description {
             handle_is_correct: row.handle.is_some() && document.handle() == row.handle,

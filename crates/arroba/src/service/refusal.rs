@@ -55,7 +55,7 @@ impl From<HostError> for XrpcError {
             error @ (HostError::Operation(_) | HostError::NoHandle) => {
                 Self::invalid_request(error.to_string())
             }
-            error @ HostError::Key { .. } => Self::internal(error),
+            error @ (HostError::Key { .. } | HostError::Network(_)) => Self::internal(error),
             HostError::Store(error) => store_failed(error),
         }
     }
@@ -108,7 +108,7 @@ impl From<ImportError> for XrpcError {
     fn from(error: ImportError) -> Self {
         match error {
             ImportError::Interrupted(cause) => interrupted(cause),
-            ImportError::Directory(_) => Self::upstream_failure(error),
+            ImportError::Directory(_) | ImportError::Identity(_) => Self::upstream_failure(error),
             error if error.is_refusal() => Self::invalid_request(chain(&error)).with_cause(error),
             error => Self::internal(error),
         }

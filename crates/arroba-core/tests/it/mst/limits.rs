@@ -61,6 +61,29 @@ fn wide_nodes_of_others_may_be_edited_and_shrunk() {
     assert_eq!(error, MstError::TooWide { width: 899, limit: MAX_GROWN_WIDTH });
 }
 
+/// A node that many keys leave while it is merged is no wider than it was.
+#[test]
+fn a_merge_may_be_as_wide_as_the_wider_half() {
+    let low = mine(0, 900, "a/");
+    let above = mine(1, 100, "a/").into_iter().find(|key| *key > low[50]).unwrap();
+    let (left, right): (Vec<_>, Vec<_>) = low.iter().cloned().partition(|key| *key < above);
+    assert!(left.len() > 50 && left.len() < 256 && right.len() > 600);
+    let keys: BTreeMap<Key, Link> = low.iter().chain([&above]).map(|key| (key.clone(), value())).collect();
+    for (from, to, fits) in [(1, 0, true), (0, 0, false)] {
+        let mut table = NodeTable::build(&keys);
+        // All of the left half but one, and the key between, go; of the right half one goes or none.
+        let gone = left[1..].iter().chain([&above]).chain(&right[to..from]);
+        let batch: Vec<_> = gone.map(delete).collect();
+        match table.edit(&batch) {
+            Ok(_) => assert!(fits),
+            Err(error) => {
+                assert!(!fits);
+                assert_eq!(error, MstError::TooWide { width: right.len() + 1, limit: MAX_GROWN_WIDTH });
+            }
+        }
+    }
+}
+
 #[test]
 fn a_build_is_as_wide_as_readers_accept() {
     let keys = mine(0, 1001, "a/");

@@ -1,0 +1,148 @@
+//! A host with a directory of its own, a clock that stands still, and keys that are always the same.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arroba::core::crypto::{Curve, PrivateKey, PublicKey};
+use arroba::core::event::Frame;
+use arroba::core::repo::verify::{self, Order};
+use arroba::core::syntax::{Did, Handle};
+use arroba::environment::{FixedClock, SeededRandomness};
+use arroba::firehose::Delivery;
+use arroba::identity::Resolver;
+use arroba::identity::plc::{Directory, PlcDirectory};
+use arroba::store::seal::MasterKey;
+use arroba::store::{Sqlite, SqliteOptions, StoredEvent};
+use arroba::{HostKeys, NewRepo, Repo, RepoHost};
+use arroba_net::{Dns, Guard, GuardedClient, SystemDns};
+use futures::StreamExt;
+
+/// 2026-01-01T00:00:00Z
+pub(crate) const START_MICROS: u64 = 1_767_225_600_000_000;
+
+/// The first sequence number.
+pub(crate) const START_SEQ: u64 = 5_000_000_000;
+
+pub(crate) struct World {
+    pub(crate) host: RepoHost,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) store: Sqlite,
+}
+
+pub(crate) fn options() -> SqliteOptions {
+    let mut options = SqliteOptions::default();
+    options.start_seq = Some(START_SEQ);
+    options
+}
+
+pub(crate) fn keys() -> HostKeys {
+    let rotation = PrivateKey::from_bytes(Curve::K256, &[8; 32]).unwrap();
+    HostKeys::new(MasterKey::from_bytes([7; 32]), rotation)
+}
+
+impl World {
+    /// A host over an empty store in memory.
+    pub(crate) async fn new() -> Self {
+        Self::over(Sqlite::in_memory(options()).await.unwrap(), 1).await
+    }
+
+    /// A host over `store`, whose keys follow from `seed`.
+    pub(crate) async fn over(store: Sqlite, seed: u8) -> Self {
+        let clock = Arc::new(FixedClock::new(START_MICROS));
+        let directory = Arc::new(directory(&clock));
+        Self::with(store, seed, clock, directory).await
+    }
+
+    pub(crate) async fn with(
+        store: Sqlite,
+        seed: u8,
+        clock: Arc<FixedClock>,
+        directory: Arc<Directory>,
+    ) -> Self {
+        let plc: Arc<dyn PlcDirectory> = Arc::clone(&directory) as _;
+        let host = RepoHost::builder("pds.test", keys(), store.clone(), plc)
+            .resolver(resolver(&directory))
+            .clock(Arc::clone(&clock) as _)
+            .randomness(Arc::new(SeededRandomness::new([seed; 32])))
+            .build()
+            .await
+            .unwrap();
+        Self { host, directory, clock, store }
+    }
+
+    /// A new account.
+    pub(crate) async fn account(&self, name: &str) -> Repo {
+        let handle: Handle = format!("{name}.pds.test").parse().unwrap();
+        self.host.create_repo(NewRepo::plc(handle)).await.unwrap()
+    }
+
+    /// The key that the directory knows for an account.
+    pub(crate) async fn key(&self, did: &Did) -> PublicKey {
+        self.directory.state(did).await.unwrap().signing_key().unwrap()
+    }
+
+    /// Every event that a subscriber from the beginning is sent.
+    pub(crate) async fn events(&self) -> Vec<StoredEvent> {
+        self.events_after(0).await
+    }
+
+    pub(crate) async fn events_after(&self, cursor: u64) -> Vec<StoredEvent> {
+        let newest = self.host.newest_seq();
+        let mut events = Vec::new();
+        let mut subscription = self.host.subscribe(Some(cursor));
+        if newest < START_SEQ {
+            return events;
+        }
+        while events.last().is_none_or(|event: &StoredEvent| event.seq < newest) && cursor < newest {
+            match subscription.next().await.unwrap().unwrap() {
+                Delivery::Event(event) => events.push(event),
+                other => panic!("{other:?}"),
+            }
+        }
+        events
+    }
+
+    /// Verifies every commit among `events` from its frame alone, in every order of undoing.
+    pub(crate) async fn verify(&self, events: &[StoredEvent]) -> usize {
+        let mut commits = 0;
+        for event in events {
+            let frame = Frame::decode(&event.frame).unwrap();
+            assert_eq!(frame.seq(), Some(event.seq));
+            let key = self.key(&event.did).await;
+            match frame {
+                Frame::Commit(..) => {
+                    for order in [Order::Relay, Order::Given, Order::Reversed] {
+                        verify::frame(&event.frame, &event.did, &key, order).unwrap();
+                    }
+                    commits += 1;
+                }
+                Frame::Sync(_, sync) => {
+                    verify::sync(&sync, &event.did, &key).unwrap();
+                }
+                Frame::Identity(..) | Frame::Account(..) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        commits
+    }
+}
+
+pub(crate) fn directory(clock: &Arc<FixedClock>) -> Directory {
+    use arroba::environment::Clock as _;
+    let clock = Arc::clone(clock);
+    Directory::without_rate_limits(arroba::identity::Clock::new(move || clock.now_micros() / 1000))
+}
+
+/// The kinds of events, as the wire names them.
+pub(crate) fn kinds(events: &[StoredEvent]) -> Vec<&'static str> {
+    events.iter().map(|event| event.kind.as_str()).collect()
+}
+
+/// A resolver that reaches the directory and loopback, and nothing else.
+fn resolver(directory: &Arc<Directory>) -> Resolver {
+    let nobody = SystemDns::with_servers([SocketAddr::from(([127, 0, 0, 1], 1))]).unwrap();
+    let dns: Arc<dyn Dns> = Arc::new(nobody);
+    let client = GuardedClient::new(Guard::AllowLoopback, Arc::clone(&dns)).unwrap();
+    Resolver::builder(Arc::clone(directory) as _, client, dns).build()
+}

@@ -1,0 +1,182 @@
+//! Accounts come, change and go.
+
+use arroba::core::event::{AccountStatus, Frame};
+use arroba::core::syntax::{Did, Handle};
+use arroba::core::{nsid, record_key};
+use arroba::identity::plc::PlcDirectory;
+use arroba::store::{RepoStatus, StoredEvent};
+use arroba::{Announcement, HostError, NewRepo, Write};
+use serde_json::json;
+
+use super::fixture::{START_SEQ, World, kinds};
+
+fn account(event: &StoredEvent) -> (bool, Option<AccountStatus>) {
+    match Frame::decode(&event.frame).unwrap() {
+        Frame::Account(_, account) => (account.active, account.status),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn creation_is_announced_in_one_step_and_in_order() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    let events = world.events().await;
+    assert_eq!(kinds(&events), ["#identity", "#account", "#commit", "#sync"]);
+    assert_eq!(events[0].seq, START_SEQ);
+    assert!(events.windows(2).all(|pair| pair[1].seq == pair[0].seq + 1));
+    assert_eq!(account(&events[1]), (true, None));
+    let Frame::Commit(_, commit) = Frame::decode(&events[2].frame).unwrap() else { panic!() };
+    let Frame::Sync(_, sync) = Frame::decode(&events[3].frame).unwrap() else { panic!() };
+    assert_eq!((commit.since, commit.prev_data, commit.ops.len()), (None, None, 0));
+    assert_eq!(commit.rev, sync.rev);
+    assert_eq!(alice.head().await.unwrap(), (commit.commit, commit.rev));
+    assert_eq!(world.verify(&events).await, 1);
+
+    let state = world.directory.state(alice.did()).await.unwrap();
+    assert_eq!(state.also_known_as, ["at://alice.pds.test"]);
+    assert_eq!(state.services["atproto_pds"].endpoint, "https://pds.test");
+}
+
+#[tokio::test]
+async fn a_handle_is_given_once() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    let again = world.host.create_repo(NewRepo::plc("alice.pds.test".parse().unwrap())).await;
+    assert!(matches!(again, Err(HostError::HandleTaken(_))), "{again:?}");
+    assert_eq!(world.events().await.len(), 4);
+    alice.delete().await.unwrap();
+    world.account("alice").await;
+}
+
+#[tokio::test]
+async fn an_identity_from_elsewhere_starts_silent_and_deactivated() {
+    let world = World::new().await;
+    let did: Did = "did:web:carol.test".parse().unwrap();
+    let handle: Handle = "carol.test".parse().unwrap();
+    let carol = world.host.create_repo(NewRepo::existing(did.clone(), Some(handle))).await.unwrap();
+    assert!(world.events().await.is_empty());
+    assert_eq!(carol.row().await.unwrap().unwrap().status, RepoStatus::Deactivated);
+    let write = carol.commit([Write::create(nsid!("com.example.note"), json!({}))]).await;
+    assert!(matches!(write, Err(HostError::RepoInactive { status: RepoStatus::Deactivated, .. })));
+    let again = world.host.create_repo(NewRepo::existing(did, None)).await;
+    assert!(matches!(again, Err(HostError::RepoExists(_))), "{again:?}");
+
+    carol.set_status(RepoStatus::Active).await.unwrap();
+    assert_eq!(kinds(&world.events().await), ["#account", "#identity", "#sync"]);
+    carol.commit([Write::create(nsid!("com.example.note"), json!({}))]).await.unwrap();
+}
+
+#[tokio::test]
+async fn deactivation_and_reactivation() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    let start = world.host.newest_seq();
+    alice.set_status(RepoStatus::Active).await.unwrap();
+    assert_eq!(world.host.newest_seq(), start, "nothing changed, so nothing is said");
+    alice.set_status(RepoStatus::Deactivated).await.unwrap();
+    alice.set_status(RepoStatus::Active).await.unwrap();
+    let events = world.events_after(start).await;
+    assert_eq!(kinds(&events), ["#account", "#account", "#identity", "#sync"]);
+    assert_eq!(account(&events[0]), (false, Some(AccountStatus::Deactivated)));
+    assert_eq!(account(&events[1]), (true, None));
+    world.verify(&events).await;
+    for status in [RepoStatus::Creating, RepoStatus::Takendown, RepoStatus::Deleted] {
+        assert!(alice.set_status(status).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn takedown_hides_history_until_it_is_lifted() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    let bob = world.account("bob").await;
+    let before = world.events().await;
+    assert_eq!(before.len(), 8);
+
+    world.host.take_down(alice.did(), Some("case 1".to_owned())).await.unwrap();
+    let events = world.events().await;
+    assert_eq!(kinds(&events), ["#identity", "#account", "#commit", "#sync", "#account"]);
+    assert!(events[..4].iter().all(|event| event.did == *bob.did()));
+    assert_eq!(account(&events[4]), (false, Some(AccountStatus::Takendown)));
+    let write = alice.commit([Write::create(nsid!("com.example.note"), json!({}))]).await;
+    assert!(matches!(write, Err(HostError::RepoInactive { status: RepoStatus::Takendown, .. })));
+
+    // The owner's own decision waits.
+    let seq = world.host.newest_seq();
+    alice.set_status(RepoStatus::Deactivated).await.unwrap();
+    assert_eq!(world.host.newest_seq(), seq);
+    world.host.take_down(alice.did(), None).await.unwrap();
+    let events = world.events().await;
+    assert_eq!(events[..8], before[..]);
+    assert_eq!(account(events.last().unwrap()), (false, Some(AccountStatus::Deactivated)));
+}
+
+#[tokio::test]
+async fn deletion_leaves_only_the_news_of_it() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    let path = (nsid!("com.example.note"), record_key!("one"));
+    alice.commit([Write::put(path.0, path.1, json!({"text": "hi"}))]).await.unwrap();
+    let rev = alice.head().await.unwrap().1;
+    alice.delete().await.unwrap();
+    let events = world.events().await;
+    assert_eq!(kinds(&events), ["#account"]);
+    assert_eq!(account(&events[0]), (false, Some(AccountStatus::Deleted)));
+    assert!(matches!(alice.head().await, Err(HostError::RepoNotFound(_))));
+    assert!(matches!(alice.delete().await, Err(HostError::RepoNotFound(_))));
+    assert!(matches!(alice.export(None).await.err(), Some(HostError::RepoNotFound(_))));
+
+    // If it comes back, its revisions go on growing, whatever the clock says.
+    world.clock.set(super::fixture::START_MICROS - 1_000_000);
+    let again = world.host.create_repo(NewRepo::existing(alice.did().clone(), None).active()).await.unwrap();
+    assert!(again.head().await.unwrap().1 > rev);
+}
+
+#[tokio::test]
+async fn handles_change_in_the_directory_first() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    world.account("bob").await;
+    let start = world.host.newest_seq();
+    let operations = *world.directory.newest().borrow();
+    alice.update_handle(&"alice.example.com".parse().unwrap()).await.unwrap();
+    let state = world.directory.state(alice.did()).await.unwrap();
+    assert_eq!(state.also_known_as, ["at://alice.example.com"]);
+    // Once more: the directory knows already, and readers are told again.
+    alice.update_handle(&"alice.example.com".parse().unwrap()).await.unwrap();
+    assert_eq!(*world.directory.newest().borrow(), operations + 1);
+    let events = world.events_after(start).await;
+    assert_eq!(kinds(&events), ["#identity", "#identity"]);
+    let Frame::Identity(_, identity) = Frame::decode(&events[0].frame).unwrap() else { panic!() };
+    assert_eq!(identity.handle.unwrap(), "alice.example.com");
+
+    let taken = alice.update_handle(&"bob.pds.test".parse().unwrap()).await;
+    assert!(matches!(taken, Err(HostError::HandleTaken(_))));
+    assert_eq!(*world.directory.newest().borrow(), operations + 1);
+}
+
+#[tokio::test]
+async fn announcements_say_what_holds() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    let start = world.host.newest_seq();
+    let all = [Announcement::Identity, Announcement::Account, Announcement::Sync];
+    world.host.announce(alice.did(), all).await.unwrap();
+    alice.set_status(RepoStatus::Deactivated).await.unwrap();
+    world.host.announce(alice.did(), all).await.unwrap();
+    let events = world.events_after(start).await;
+    assert_eq!(kinds(&events), ["#identity", "#account", "#sync", "#account", "#identity", "#account"]);
+    assert_eq!(account(&events[5]), (false, Some(AccountStatus::Deactivated)));
+    world.verify(&events).await;
+}
+
+#[tokio::test]
+async fn two_hosts_live_side_by_side() {
+    let (one, two) = (World::new().await, World::new().await);
+    one.account("alice").await;
+    assert_eq!(one.events().await.len(), 4);
+    assert_eq!(two.events().await.len(), 0);
+    two.account("alice").await;
+    assert_eq!(one.events().await, two.events().await);
+}
