@@ -231,3 +231,13 @@ fn equal_records_at_two_paths_are_independent() {
     let key = Key::try_from("x.b.c/1").unwrap();
     assert_eq!(after.tree.value(&key).unwrap().unwrap().cid(), Some(Cid::for_cbor(&record("same"))));
 }
+
+#[test]
+fn equal_records_travel_once() {
+    let commit = with(&[("a.b.c/1", "same"), ("x.b.c/1", "same"), ("x.b.c/2", "other")]);
+    let file = event(&commit).blocks;
+    let blocks = car::read_all(&file, &car::Limits::SLICE).unwrap().blocks;
+    let sections: usize = blocks.values().map(|block| car::section_length(block.len())).sum();
+    assert_eq!(file.len(), car::header_length(1) + sections);
+    assert_eq!(commit.records.len(), 3);
+}
