@@ -7,3 +7,5 @@ mod conformance;
 mod faults;
 #[path = "it/files.rs"]
 mod files;
+#[path = "it/old_files.rs"]
+mod old_files;

@@ -9,7 +9,7 @@ use super::log::Log;
 use crate::log::{EventPage, StoredEvent};
 
 /// Bytes of frames held.
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 4 << 20;
 /// A page ends early when it holds this many bytes.
 pub(super) const PAGE_BYTES: usize = 8 << 20;
 
