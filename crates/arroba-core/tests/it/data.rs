@@ -194,6 +194,31 @@ fn nesting_is_bounded() {
     }
 }
 
+/// Links and bytes are objects in JSON, but no containers: whatever decodes can be written and read back.
+#[test]
+fn links_at_the_greatest_depth() {
+    for leaf in [Value::from(Cid::for_raw(b"x")), Value::Bytes(Cow::Borrowed(b"x")), Value::Null] {
+        for wrap in [|inner| Value::from(vec![inner]), |inner| Map::from_iter([("a", inner)]).into()] {
+            let mut value: Value<'_> = leaf.clone();
+            for _ in 0..MAX_DEPTH {
+                value = wrap(value);
+            }
+            let bytes = cbor::encode(&value);
+            assert_eq!(cbor::decode(&bytes).unwrap(), value);
+            let mut text = Vec::new();
+            json::from_cbor(&bytes, &mut text).unwrap();
+            assert_eq!(json::from_slice(&text).unwrap(), value);
+            assert_eq!(json::from_json_value(&json::to_json(&value)).unwrap(), value);
+            let deeper = wrap(value);
+            let mut text = Vec::new();
+            json::write(&deeper, &mut text);
+            assert!(json::from_slice(&text).is_err());
+            assert!(json::from_json_value(&json::to_json(&deeper)).is_err());
+            assert!(cbor::decode(&cbor::encode(&deeper)).is_err());
+        }
+    }
+}
+
 #[test]
 fn containers_are_bounded() {
     let list = |n: u32| [&[0x9a][..], &n.to_be_bytes(), &vec![0xf6; n as usize]].concat();

@@ -536,6 +536,11 @@ fn limits_hold() {
     let reversed = file(&commit, &reversed);
     let little = CarLimits { max_held_bytes: 2000, hold_records: true, ..CarLimits::default() };
     assert_eq!(verify_car(&reversed, little), Err(VerifyError::Scattered(2000)));
+    // All nodes first: the names of all records wait.
+    let little = CarLimits { max_held_bytes: 59 * 200, ..CarLimits::default() };
+    assert_eq!(verify_car(&good, little), Err(VerifyError::Scattered(59 * 200)));
+    // Each record before its node: nothing waits but nodes.
+    verify_car(&reversed, CarLimits { max_held_bytes: 20_000, ..CarLimits::default() }).unwrap();
     verify_car(&reversed, HOLDING).unwrap();
 }
 

@@ -71,14 +71,19 @@ fn convert(json: &serde_json::Value, depth: usize) -> Result<Value<'_>, ModelErr
             Value::List(list.iter().map(|item| convert(item, depth + 1)).collect::<Result<_, _>>()?)
         }
         serde_json::Value::Object(object) => {
-            check_container(depth, object.len())?;
+            check_object(depth, object.len())?;
             let mut entries = Vec::with_capacity(object.len());
             for (key, value) in object {
                 entries.push((Cow::Borrowed(key.as_str()), convert(value, depth + 1)?));
             }
-            map_or_special(entries)?
+            map_or_special(entries, depth)?
         }
     })
+}
+
+/// An object one level too deep may still be a link or bytes, which are no containers.
+const fn check_object(depth: usize, length: usize) -> Result<(), ModelError> {
+    check_container(depth.saturating_sub(1), length)
 }
 
 const fn check_container(depth: usize, length: usize) -> Result<(), ModelError> {
@@ -99,7 +104,10 @@ fn exact(value: f64) -> Result<i64, ModelError> {
 }
 
 /// The value of an object with these entries: a link, bytes, or a map.
-fn map_or_special<'a>(entries: Vec<(Cow<'a, str>, Value<'a>)>) -> Result<Value<'a>, ModelError> {
+fn map_or_special<'a>(
+    entries: Vec<(Cow<'a, str>, Value<'a>)>,
+    depth: usize,
+) -> Result<Value<'a>, ModelError> {
     if entries.iter().any(|(key, _)| key.len() > MAX_KEY_BYTES) {
         return Err(ModelError::KeyTooLong);
     }
@@ -109,6 +117,7 @@ fn map_or_special<'a>(entries: Vec<(Cow<'a, str>, Value<'a>)>) -> Result<Value<'
         _ => None,
     });
     let Some(special) = special else {
+        check_container(depth, 0)?;
         return Map::from_entries(entries).map(Value::Map).map_err(ModelError::DuplicateKey);
     };
     let [(_, Value::Text(text))] = &entries[..] else { return Err(ModelError::Special(special)) };
@@ -181,12 +190,12 @@ impl<'de> Visitor<'de> for Seed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value<'de>, A::Error> {
         let mut entries = Vec::new();
-        check_container(self.depth, 0).map_err(A::Error::custom)?;
+        check_object(self.depth, 0).map_err(A::Error::custom)?;
         while let Some(key) = access.next_key_seed(KeySeed)? {
             entries.push((key, access.next_value_seed(Self { depth: self.depth + 1 })?));
-            check_container(self.depth, entries.len()).map_err(A::Error::custom)?;
+            check_object(self.depth, entries.len()).map_err(A::Error::custom)?;
         }
-        map_or_special(entries).map_err(A::Error::custom)
+        map_or_special(entries, self.depth).map_err(A::Error::custom)
     }
 }
 

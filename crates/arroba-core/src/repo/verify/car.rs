@@ -1,3 +1,4 @@
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
@@ -19,7 +20,8 @@ pub struct CarLimits {
     pub file: Limits,
     /// The most records.
     pub max_records: u64,
-    /// The most bytes of blocks that are held because they came before what names them.
+    /// The most bytes that are held because of the order of the file: blocks that came before what names them, and
+    /// (at some 200 bytes each) the names of blocks that have not come.
     pub max_held_bytes: usize,
     /// Whether records that come before the node that names them are held until then, so that
     /// [`Found::Record`] always has their bytes unless the same block was there before. Otherwise they are only
@@ -30,12 +32,12 @@ pub struct CarLimits {
 }
 
 impl Default for CarLimits {
-    /// Five million records, 256 MiB held, records checked but not held.
+    /// Five million records, 512 MiB held, records checked but not held.
     fn default() -> Self {
         Self {
             file: Limits::REPOSITORY,
             max_records: 5_000_000,
-            max_held_bytes: 256 << 20,
+            max_held_bytes: 512 << 20,
             hold_records: false,
             check_records: true,
         }
@@ -117,7 +119,7 @@ pub struct CarVerifier {
     limits: CarLimits,
     reader: Reader,
     /// What is named but has not been there.
-    wanted: HashMap<Cid, Vec<Want>>,
+    wanted: HashMap<Cid, Wants>,
     /// What has been there but is not named yet.
     held: HashMap<Cid, Bytes>,
     held_bytes: usize,
@@ -147,6 +149,32 @@ enum Want {
     Root,
     Child { position: Position, before: Option<Key> },
     Record(RecordPath),
+}
+
+/// All that one block is named as: as a rule one thing.
+#[derive(Clone, Debug)]
+enum Wants {
+    One(Want),
+    Many(Vec<Want>),
+}
+
+impl Wants {
+    fn push(&mut self, want: Want) {
+        match self {
+            Self::Many(wants) => wants.push(want),
+            Self::One(_) => {
+                let Self::One(first) = std::mem::replace(self, Self::Many(Vec::new())) else { return };
+                *self = Self::Many(vec![first, want]);
+            }
+        }
+    }
+
+    fn into_vec(self) -> Vec<Want> {
+        match self {
+            Self::One(want) => vec![want],
+            Self::Many(wants) => wants,
+        }
+    }
 }
 
 impl CarVerifier {
@@ -214,9 +242,10 @@ impl CarVerifier {
     fn arrive(&mut self, Block { cid, data }: Block) -> Result<(), VerifyError> {
         if self.commit.is_none() && self.wanted.is_empty() {
             let root = self.reader.roots().and_then(|roots| roots.first()).ok_or(VerifyError::Root)?;
-            self.wanted.insert(*root, vec![Want::Commit]);
+            self.wanted.insert(*root, Wants::One(Want::Commit));
         }
-        if let Some(wants) = self.wanted.remove(&cid) {
+        if let Some(wants) = self.wanted.remove(&cid).map(Wants::into_vec) {
+            self.release(wants.len() * WANT_BYTES);
             if wants.iter().any(|want| matches!(want, Want::Record(_))) {
                 self.leave(&cid, &data);
             } else {
@@ -234,13 +263,22 @@ impl CarVerifier {
             self.leave(&cid, &data);
             return Ok(());
         }
-        self.held_bytes = self.held_bytes.saturating_add(data.len() + HELD_OVERHEAD);
-        if self.held_bytes > self.limits.max_held_bytes {
-            return Err(VerifyError::Scattered(self.limits.max_held_bytes));
-        }
+        self.hold(data.len() + HELD_OVERHEAD)?;
         // A copy, because a slice would keep the whole input around it.
         self.held.insert(cid, Bytes::copy_from_slice(&data));
         Ok(())
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), VerifyError> {
+        self.held_bytes = self.held_bytes.saturating_add(bytes);
+        if self.held_bytes > self.limits.max_held_bytes {
+            return Err(VerifyError::Scattered(self.limits.max_held_bytes));
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, bytes: usize) {
+        self.held_bytes = self.held_bytes.saturating_sub(bytes);
     }
 
     /// Notes that a block has been there and is not held.
@@ -254,13 +292,17 @@ impl CarVerifier {
     /// Notes that a block is named.
     fn want(&mut self, cid: Cid, want: Want) -> Result<(), VerifyError> {
         if let Some(data) = self.held.remove(&cid) {
-            self.held_bytes = self.held_bytes.saturating_sub(data.len() + HELD_OVERHEAD);
+            self.release(data.len() + HELD_OVERHEAD);
             self.leave(&cid, &data);
             self.ready.push((want, cid, Some(data)));
         } else if self.gone.contains(&short(&cid)) {
             self.ready.push((want, cid, None));
         } else {
-            self.wanted.entry(cid).or_default().push(want);
+            self.hold(WANT_BYTES)?;
+            match self.wanted.entry(cid) {
+                Entry::Occupied(mut wants) => wants.get_mut().push(want),
+                Entry::Vacant(wants) => drop(wants.insert(Wants::One(want))),
+            }
         }
         Ok(())
     }
@@ -365,6 +407,9 @@ impl Iterator for CarVerifier {
         result.transpose()
     }
 }
+
+/// What the name of a block that has not come takes, about.
+const WANT_BYTES: usize = 200;
 
 /// What a held block takes besides its bytes.
 const HELD_OVERHEAD: usize = 100;
