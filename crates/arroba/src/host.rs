@@ -16,6 +16,7 @@ mod keys;
 mod repo;
 mod resolve;
 mod status;
+mod sweep;
 mod turn;
 mod write;
 

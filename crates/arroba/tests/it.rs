@@ -2,11 +2,7 @@
 
 #[cfg(test)]
 mod it {
-    mod commits;
-    mod determinism;
-    mod export;
-    mod firehose;
     mod fixture;
-    mod import;
-    mod lifecycle;
+    mod on_memory;
+    mod on_sqlite;
 }

@@ -53,6 +53,10 @@ pub struct HostLimits {
     pub blob_bytes: u64,
     /// The largest CAR file that is imported, in bytes.
     pub import_bytes: u64,
+    /// The most bytes of events that are kept, whatever their age.
+    pub event_bytes: u64,
+    /// How long an upload may wait for a record that refers to it.
+    pub temporary_blobs: Duration,
     /// How many unsealed signing keys are kept at hand.
     pub cached_keys: u64,
     /// The window and buffers of the firehose.
@@ -64,6 +68,8 @@ impl Default for HostLimits {
         Self {
             blob_bytes: 5 << 20,
             import_bytes: 1 << 30,
+            event_bytes: 32 << 30,
+            temporary_blobs: Duration::from_secs(24 * 60 * 60),
             cached_keys: 10_000,
             firehose: FirehoseLimits::default(),
         }
@@ -245,6 +251,9 @@ impl RepoHostBuilder {
             stop,
         }));
         host.finish_interrupted().await?;
+        let sweeps = super::sweep::run(Arc::downgrade(&host.0));
+        let stop = host.0.stop.clone();
+        host.0.tasks.spawn(async move { stop.run_until_cancelled(sweeps).await });
         Ok(host)
     }
 }

@@ -104,7 +104,7 @@ impl RepoHost {
         let key = self.0.keys.open(did, &repo.sealed_key)?;
         let rev = reservation.rev.unwrap_or_else(|| self.next_rev(repo.rev.max(Some(head.rev))));
         let signed = staged.sign(self.params(did, rev, Some(&head)), &*key).map_err(HostError::Edit)?;
-        super::check::own_commit(&signed, &key.public_key());
+        super::check::own_commit(&signed, &key.public_key())?;
         let meta = CommitMeta::new(signed.commit_cid, rev, None);
         let events = vec![signed.event.clone()];
         let blobs = blobs(prepared, &signed);

@@ -178,7 +178,7 @@ impl RepoHost {
         let rev = reservation.rev.unwrap_or_else(|| self.next_rev(last_rev));
         let staged = repo::create(Vec::new()).map_err(HostError::Edit)?;
         let signed = staged.sign(self.params(did, rev, None), &*key).map_err(HostError::Edit)?;
-        super::check::own_commit(&signed, &key.public_key());
+        super::check::own_commit(&signed, &key.public_key())?;
         let events = match status {
             RepoStatus::Active => vec![
                 events::identity(did, handle.as_ref(), self.now()),

@@ -2,6 +2,7 @@
 
 use arroba_core::data::{Cid, Link};
 use arroba_core::repo::EditError;
+use arroba_core::repo::verify::VerifyError;
 use arroba_core::syntax::{Did, Handle, RecordPath};
 use arroba_identity::plc::{LimitError, PlcError};
 use arroba_store::seal::SealError;
@@ -108,6 +109,15 @@ pub enum HostError {
     /// A new identity needs a handle.
     #[error("a new identity needs a handle")]
     NoHandle,
+    /// A commit that this host made would be refused by its readers. That is a bug, and the commit was not stored.
+    #[error("a commit to the repo of {did} does not verify")]
+    Unverifiable {
+        /// Whose repo it is.
+        did: Did,
+        /// What is wrong with it.
+        #[source]
+        source: VerifyError,
+    },
     /// The network cannot be used at all.
     #[error("the network cannot be used")]
     Network(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -346,13 +346,7 @@ async fn writers_to_one_repo_wait_for_each_other() {
 async fn two_hosts_over_one_store_do_not_lose_writes() {
     let world = World::new().await;
     let alice = world.account("alice").await;
-    let other = World::with(
-        world.store.clone(),
-        9,
-        std::sync::Arc::clone(&world.clock),
-        std::sync::Arc::clone(&world.directory),
-    )
-    .await;
+    let other = world.other().await;
     let elsewhere = other.host.repo(alice.did());
     let writes = (0..40).map(|index| {
         let repo = if index % 2 == 0 { alice.clone() } else { elsewhere.clone() };

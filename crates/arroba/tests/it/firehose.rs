@@ -42,13 +42,7 @@ async fn live_and_replay_are_the_same_bytes() {
     assert_eq!(replayed.len(), 704);
     assert!(replayed[4..] == seen[..], "replay differs from live");
     // From the log alone, by a reader that shares no ring with the first.
-    let other = World::with(
-        world.store.clone(),
-        2,
-        std::sync::Arc::clone(&world.clock),
-        std::sync::Arc::clone(&world.directory),
-    )
-    .await;
+    let other = world.other().await;
     assert!(other.events().await == replayed);
     for cursor in [START_SEQ, START_SEQ + 3, START_SEQ + 500, START_SEQ + 702] {
         let after = world.events_after(cursor).await;
@@ -147,13 +141,7 @@ async fn a_reader_that_is_overtaken_by_retention_is_dropped() {
     for index in 0..1200 {
         write(&alice, index).await;
     }
-    let other = World::with(
-        world.store.clone(),
-        2,
-        std::sync::Arc::clone(&world.clock),
-        std::sync::Arc::clone(&world.directory),
-    )
-    .await;
+    let other = world.other().await;
     let mut slow = other.host.subscribe(Some(0));
     next(&mut slow).await;
     world.clock.set(START_MICROS + 1_000_000);

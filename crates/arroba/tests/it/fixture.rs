@@ -12,7 +12,7 @@ use arroba::firehose::Delivery;
 use arroba::identity::Resolver;
 use arroba::identity::plc::{Directory, PlcDirectory};
 use arroba::store::seal::MasterKey;
-use arroba::store::{Sqlite, SqliteOptions, StoredEvent};
+use arroba::store::{BlobIndex, Memory, RepoStore, Sqlite, SqliteOptions, StoredEvent};
 use arroba::{HostKeys, NewRepo, Repo, RepoHost};
 use arroba_net::{Dns, Guard, GuardedClient, SystemDns};
 use futures::StreamExt;
@@ -23,17 +23,31 @@ pub(crate) const START_MICROS: u64 = 1_767_225_600_000_000;
 /// The first sequence number.
 pub(crate) const START_SEQ: u64 = 5_000_000_000;
 
-pub(crate) struct World {
+/// A store that tests run on.
+pub(crate) trait Backend: RepoStore + BlobIndex + Clone {
+    /// A store with nothing in it, whose numbers begin at [`START_SEQ`].
+    async fn empty() -> Self;
+}
+
+impl Backend for Memory {
+    async fn empty() -> Self {
+        Self::with_start_seq(START_SEQ)
+    }
+}
+
+impl Backend for Sqlite {
+    async fn empty() -> Self {
+        let mut options = SqliteOptions::default();
+        options.start_seq = Some(START_SEQ);
+        Self::in_memory(options).await.unwrap()
+    }
+}
+
+pub(crate) struct World<S> {
     pub(crate) host: RepoHost,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clock: Arc<FixedClock>,
-    pub(crate) store: Sqlite,
-}
-
-pub(crate) fn options() -> SqliteOptions {
-    let mut options = SqliteOptions::default();
-    options.start_seq = Some(START_SEQ);
-    options
+    pub(crate) store: S,
 }
 
 pub(crate) fn keys() -> HostKeys {
@@ -41,25 +55,20 @@ pub(crate) fn keys() -> HostKeys {
     HostKeys::new(MasterKey::from_bytes([7; 32]), rotation)
 }
 
-impl World {
+impl<S: Backend> World<S> {
     /// A host over an empty store in memory.
     pub(crate) async fn new() -> Self {
-        Self::over(Sqlite::in_memory(options()).await.unwrap(), 1).await
-    }
-
-    /// A host over `store`, whose keys follow from `seed`.
-    pub(crate) async fn over(store: Sqlite, seed: u8) -> Self {
         let clock = Arc::new(FixedClock::new(START_MICROS));
         let directory = Arc::new(directory(&clock));
-        Self::with(store, seed, clock, directory).await
+        Self::with(S::empty().await, 1, clock, directory).await
     }
 
-    pub(crate) async fn with(
-        store: Sqlite,
-        seed: u8,
-        clock: Arc<FixedClock>,
-        directory: Arc<Directory>,
-    ) -> Self {
+    /// Another host over the same store.
+    pub(crate) async fn other(&self) -> Self {
+        Self::with(self.store.clone(), 2, Arc::clone(&self.clock), Arc::clone(&self.directory)).await
+    }
+
+    async fn with(store: S, seed: u8, clock: Arc<FixedClock>, directory: Arc<Directory>) -> Self {
         let plc: Arc<dyn PlcDirectory> = Arc::clone(&directory) as _;
         let host = RepoHost::builder("pds.test", keys(), store.clone(), plc)
             .resolver(resolver(&directory))

@@ -4,7 +4,7 @@ use arroba::core::event::{AccountStatus, Frame};
 use arroba::core::syntax::{Did, Handle};
 use arroba::core::{nsid, record_key};
 use arroba::identity::plc::PlcDirectory;
-use arroba::store::{RepoStatus, StoredEvent};
+use arroba::store::{RepoStatus, RepoStore as _, StoredEvent};
 use arroba::{Announcement, HostError, NewRepo, Write};
 use serde_json::json;
 
@@ -179,4 +179,39 @@ async fn two_hosts_live_side_by_side() {
     assert_eq!(two.events().await.len(), 0);
     two.account("alice").await;
     assert_eq!(one.events().await, two.events().await);
+}
+
+#[tokio::test]
+async fn a_sweep_clears_what_nobody_needs() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    let upload = |text: &'static [u8]| {
+        let bytes = futures::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(text))]);
+        alice.upload_blob(Some("text/plain"), bytes)
+    };
+    let (kept, unused) = (upload(b"kept").await.unwrap(), upload(b"unused").await.unwrap());
+    let image = json!({"$type": "blob", "ref": {"$link": kept.cid}, "mimeType": "text/plain", "size": 4});
+    let write = Write::put(nsid!("com.example.note"), record_key!("one"), json!({"image": image}));
+    alice.commit([write]).await.unwrap();
+    let index = world.host.blob_index();
+    let object = |blob: Option<arroba::store::BlobRow>| blob.unwrap().object;
+    let kept_object = object(index.blob(alice.did(), &kept.cid).await.unwrap());
+    let unused_object = object(index.blob(alice.did(), &unused.cid).await.unwrap());
+
+    world.host.sweep().await.unwrap();
+    assert_eq!(world.events().await.len(), 5, "everything is fresh");
+    assert!(world.host.blobs().get(&unused_object, None).await.is_ok());
+
+    world.clock.advance(26 * 60 * 60 * 1_000_000);
+    alice.update_handle(&"alice.example.com".parse().unwrap()).await.unwrap();
+    world.host.sweep().await.unwrap();
+    assert_eq!(kinds(&world.events_after(world.host.newest_seq() - 1).await), ["#identity"]);
+    assert_eq!(world.store.events(0, 100).await.unwrap().events.len(), 1);
+    assert_eq!(index.blob(alice.did(), &unused.cid).await.unwrap(), None);
+    assert!(world.host.blobs().get(&unused_object, None).await.is_err());
+    assert!(world.host.blobs().get(&kept_object, None).await.is_ok());
+
+    alice.delete().await.unwrap();
+    world.host.sweep().await.unwrap();
+    assert!(world.host.blobs().get(&kept_object, None).await.is_err());
 }
