@@ -79,7 +79,8 @@ pub trait BlobIndex: Send + Sync + 'static {
     /// Indexes a finished upload, temporary unless a record refers to it already. Returns the row that holds now.
     ///
     /// # Errors
-    /// [`ApplyError::NotFound`] without such a repository, [`ApplyError::Inactive`] for a deleted one; [`ApplyError::Store`].
+    /// [`ApplyError::NotFound`] without such a repository, [`ApplyError::Inactive`] for a deleted one, [`ApplyError::Malformed`] if the
+    /// upload was given up or never announced; [`ApplyError::Store`].
     async fn put_temporary(&self, did: &Did, blob: NewBlob) -> Result<BlobRow, ApplyError>;
 
     /// One blob, temporary or not, taken down or not.

@@ -63,11 +63,13 @@ pub struct SqliteOptions {
     pub start_seq: Option<u64>,
     /// Bytes of tree nodes kept in memory.
     pub node_cache: usize,
+    /// Bytes of the newest events kept in memory, for subscribers that are up to date.
+    pub recent_events: usize,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 8, bulk_readers: 3, start_seq: None, node_cache: 32 << 20 }
+        Self { readers: 8, bulk_readers: 3, start_seq: None, node_cache: 32 << 20, recent_events: 4 << 20 }
     }
 }
 
@@ -166,7 +168,7 @@ impl Sqlite {
     ) -> Result<Self, StoreError> {
         let log = Log::load(&connection)?;
         let (newest, tail) = watch::channel(log.newest());
-        let recent = Arc::new(Recent::new(log));
+        let recent = Arc::new(Recent::new(log, options.recent_events));
         let (writer, thread) =
             Writer::start(connection, log, checkpoints, Arc::clone(&recent), newest, lock)?;
         let inner = Inner {

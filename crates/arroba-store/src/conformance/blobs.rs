@@ -165,6 +165,22 @@ pub(super) async fn the_same_bytes_twice<S: RepoStore + BlobIndex>(store: Arc<S>
     store.begin_upload("object/4", now()).await.unwrap();
     store.abandon_upload("object/4").await.unwrap();
     assert_eq!(garbage(&*store).await.len(), 3);
+    let two = blob("two");
+    let late = |object: &str| NewBlob {
+        cid: two.cid,
+        object: object.into(),
+        mime_type: "a/b".into(),
+        size: 3,
+        uploaded: now(),
+    };
+    for object in ["object/4", "object/never"] {
+        let refused = store.put_temporary(&author.did, late(object)).await;
+        assert!(
+            matches!(refused, Err(ApplyError::Malformed(_))),
+            "blob rule 4: a given-up upload is garbage"
+        );
+    }
+    assert!(store.blob(&author.did, &two.cid).await.unwrap().is_none());
     let unknown = NewBlob {
         cid: one.cid,
         object: "object/5".into(),

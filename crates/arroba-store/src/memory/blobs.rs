@@ -71,6 +71,9 @@ impl BlobIndex for Memory {
         }
         let used = |live: &super::Live| live.tree.refs.keys().any(|(used, _)| *used == cid);
         let temporary = !repo.live.as_ref().is_some_and(used);
+        if !state.garbage.get(&object).is_some_and(|(_, pending)| *pending) {
+            return Err(ApplyError::Malformed("an upload that was given up or never announced"));
+        }
         state.garbage.remove(&object);
         let row = BlobRow { cid, object, mime_type, size, uploaded, temporary, takedown: None };
         repo.blobs.insert(cid, row.clone());

@@ -220,7 +220,13 @@ fn put_temporary(connection: &Connection, did: &Did, new: NewBlob) -> Result<Blo
                 Some(live) => refs::is_referenced(connection, live.tree, &cid)?,
                 None => false,
             };
-            run(connection, "DELETE FROM garbage WHERE object = ?1", [&object])?;
+            // One that was given up may be deleted at any moment.
+            let mut announced = connection
+                .prepare_cached("DELETE FROM garbage WHERE object = ?1 AND pending = 1")
+                .map_err(StoreError::from)?;
+            if announced.execute([&object]).map_err(StoreError::from)? == 0 {
+                return Err(ApplyError::Malformed("an upload that was given up or never announced"));
+            }
             run(
                 connection,
                 "INSERT INTO blob (repo, cid, object, mime, size, uploaded, temporary) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

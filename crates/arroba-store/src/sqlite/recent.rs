@@ -8,8 +8,6 @@ use std::{
 use super::log::Log;
 use crate::log::{EventPage, StoredEvent};
 
-/// Bytes of frames held.
-const BYTES: usize = 4 << 20;
 /// A page ends early when it holds this many bytes.
 pub(super) const PAGE_BYTES: usize = 8 << 20;
 
@@ -25,6 +23,8 @@ pub(super) struct Fresh {
 #[derive(Debug)]
 pub(super) struct Recent {
     end: Mutex<End>,
+    /// Bytes of frames held at most.
+    limit: usize,
 }
 
 #[derive(Debug)]
@@ -36,9 +36,9 @@ struct End {
 }
 
 impl Recent {
-    pub(super) fn new(log: Log) -> Self {
+    pub(super) fn new(log: Log, limit: usize) -> Self {
         let end = End { log, floor: log.newest(), events: VecDeque::new(), bytes: 0 };
-        Self { end: Mutex::new(end) }
+        Self { end: Mutex::new(end), limit }
     }
 
     /// Takes in what has become durable.
@@ -56,7 +56,7 @@ impl Recent {
             end.bytes = end.bytes.saturating_add(event.frame.len());
             end.events.push_back(event);
         }
-        while end.events.front().is_some_and(|event| end.bytes > BYTES || event.seq < log.first_seq) {
+        while end.events.front().is_some_and(|event| end.bytes > self.limit || event.seq < log.first_seq) {
             if let Some(event) = end.events.pop_front() {
                 end.bytes = end.bytes.saturating_sub(event.frame.len());
                 end.floor = event.seq;

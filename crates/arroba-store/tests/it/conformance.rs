@@ -15,6 +15,19 @@ async fn sqlite_file() {
     println!("vectors: store conformance (sqlite file): {checks} assertions");
 }
 
+/// Everything from the tables, nothing from memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_without_caches() {
+    let checks = conformance::repo_store(|| async {
+        let mut options = SqliteOptions::default();
+        options.node_cache = 0;
+        options.recent_events = 0;
+        Sqlite::in_memory(options).await.unwrap()
+    })
+    .await;
+    println!("vectors: store conformance (sqlite without caches): {checks} assertions");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_in_memory() {
     let options = SqliteOptions::default;
