@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 
 use super::{PartialTree, Refusal};
-use crate::car::Car;
+use crate::car::{Car, Limits, read_all};
 use crate::data::{Cid, Link};
 use crate::mst::{Builder, Key};
 
@@ -148,4 +148,72 @@ fn an_empty_tree_can_be_reached_and_left() {
     tree.insert(key(1), value(1).into()).unwrap();
     assert_eq!(tree.insert(key(1), value(1).into()), Err(Refusal::Presence));
     assert_eq!(tree.root(), Ok(root));
+}
+
+/// Every pair of the suite's trees, undone from the nodes that the suite says suffice, in its order.
+#[test]
+fn every_inversion_of_the_suite() {
+    let Some(archive) = fixtures::path("mst-test-suite.tar.xz") else { return };
+    let folder = std::env::temp_dir().join(format!("arroba-verify-suite-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let status = std::process::Command::new("tar").arg("-xJf").arg(&archive).arg("-C").arg(&folder).status();
+    assert!(status.unwrap().success());
+    let files = |name: &str| std::fs::read_dir(folder.join(name)).unwrap().map(|entry| entry.unwrap().path());
+    let trees: BTreeMap<String, Car> = files("cars/exhaustive")
+        .map(|path| {
+            let car = read_all(&std::fs::read(&path).unwrap(), &Limits::REPOSITORY).unwrap();
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), car)
+        })
+        .collect();
+    let (mut reversed, mut others) = (0, 0);
+    for path in files("tests/diff/exhaustive") {
+        let case: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let tree = |name: &str| &trees[case["inputs"][name].as_str().unwrap().rsplit('/').next().unwrap()];
+        let (before, after) = (tree("mst_a").roots[0], tree("mst_b"));
+        let list = |name: &str| case["results"][name].as_array().unwrap();
+        let proof: HashSet<Cid> = list("inductive_proof_nodes")
+            .iter()
+            .map(|cid| Cid::parse(cid.as_str().unwrap()).unwrap())
+            .collect();
+        let blocks = after.blocks.iter().filter(|(cid, _)| proof.contains(cid));
+        let car = Car {
+            roots: after.roots.clone(),
+            blocks: blocks.map(|(cid, data)| (*cid, data.clone())).collect(),
+        };
+        if !car.blocks.contains_key(&after.roots[0]) {
+            assert_eq!(before, after.roots[0], "{}", path.display());
+            continue;
+        }
+        let link = |value: &serde_json::Value| value.as_str().map(|cid| Link::parse(cid).unwrap());
+        let ops: Vec<_> = list("record_ops")
+            .iter()
+            .map(|op| {
+                let key = Key::try_from(op["rpath"].as_str().unwrap()).unwrap();
+                (key, link(&op["old_value"]), link(&op["new_value"]))
+            })
+            .collect();
+        let undo = |ops: &mut dyn Iterator<Item = &(Key, Option<Link>, Option<Link>)>| {
+            let mut tree = load(after.roots[0], &car);
+            for (key, old, new) in ops {
+                let found = match (old, new) {
+                    (Some(old), None) => tree.insert(key.clone(), old.clone()).map(|()| None),
+                    (Some(old), Some(_)) => tree.replace(key, old.clone()).map(Some),
+                    (None, _) => tree.remove(key).map(Some),
+                }?;
+                assert_eq!(found, *new);
+            }
+            tree.root()
+        };
+        assert_eq!(undo(&mut ops.iter().rev()), Ok(before), "{}", path.display());
+        reversed += 1;
+        // The suite promises nothing for other orders; where its nodes suffice, the tree must be the same.
+        match undo(&mut ops.iter()) {
+            Ok(root) => assert_eq!(root, before, "{}", path.display()),
+            Err(refusal) => assert_eq!(refusal, Refusal::Unknown, "{}", path.display()),
+        }
+        others += 1;
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    println!("vectors: mst-suite inversion, verifier: {} assertions", reversed + others);
+    assert!(reversed >= 16_384 - 128, "{reversed}");
 }
