@@ -3,6 +3,22 @@
 //! A file is a header with its roots and then blocks in any order, each after its CID. The reader checks every
 //! block against its CID and holds no more than one block at a time.
 //!
+//! ```
+//! use arroba_core::{car::{Limits, Reader, Writer}, data::Cid};
+//! let cid = Cid::for_cbor(&[0xa0]);
+//! let mut writer = Writer::new(&[cid]);
+//! writer.block(&cid, &[0xa0]);
+//! let mut reader = Reader::new(Limits::REPOSITORY);
+//! for piece in writer.finish().chunks(10) {
+//!     reader.push(piece);
+//!     for block in reader.by_ref() {
+//!         assert_eq!(block?.cid, cid);
+//!     }
+//! }
+//! reader.finish()?;
+//! # Ok::<(), arroba_core::car::CarError>(())
+//! ```
+//!
 //! Spec: <https://atproto.com/specs/repository#car-file-serialization>, <https://ipld.io/specs/transport/car/carv1/>
 
 mod reader;

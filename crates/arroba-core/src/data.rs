@@ -1,5 +1,17 @@
 //! The data model: one [`Value`] type, CIDs, strict DAG-CBOR in and out, JSON in and out.
 //!
+//! ```
+//! use arroba_core::data::{Cid, cbor, json};
+//! let record = json::from_str(r#"{"$type": "com.example.note", "text": "hi", "b": {"$bytes": "AQI"}}"#)?;
+//! let block = cbor::encode(&record);
+//! assert_eq!(cbor::decode(&block)?, record);
+//! assert!(Cid::for_cbor(&block).matches(&block));
+//! let mut text = Vec::new();
+//! json::from_cbor(&block, &mut text)?;
+//! assert_eq!(text, br#"{"b":{"$bytes":"AQI"},"text":"hi","$type":"com.example.note"}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Spec: <https://atproto.com/specs/data-model>
 
 pub mod base32;

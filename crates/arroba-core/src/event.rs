@@ -4,6 +4,15 @@
 //! known only when the event is stored, so an event is built as an [`EventDraft`]: the encoded frame with a slot
 //! where the number goes.
 //!
+//! ```
+//! use arroba_core::{did, event::{self, Frame, IdentityEvent}, syntax::Datetime};
+//! let time = Datetime::from_unix_millis(1_700_000_000_000);
+//! let event = IdentityEvent { did: did!("did:plc:yk4dd2qkboz2yv6tpubpc6co"), handle: None, time };
+//! let frame = event::identity(&event).fill(4_294_967_297);
+//! assert_eq!(Frame::decode(&frame)?, Frame::Identity(4_294_967_297, event));
+//! # Ok::<(), event::FrameError>(())
+//! ```
+//!
 //! Spec: <https://atproto.com/specs/sync>, <https://atproto.com/specs/event-stream>
 
 mod decode;

@@ -2,6 +2,16 @@
 //!
 //! Parsers are strict and never trim. Literals can be checked when compiling: [`nsid!`](crate::nsid),
 //! [`did!`](crate::did), [`handle!`](crate::handle), [`record_key!`](crate::record_key).
+//!
+//! ```
+//! use arroba_core::{nsid, syntax::{AtUri, Handle, Tid}};
+//! let uri = AtUri::parse("at://did:plc:yk4dd2qkboz2yv6tpubpc6co/app.bsky.feed.post/3jzfcijpj2z2a")?;
+//! assert_eq!(uri.collection(), Some(nsid!("app.bsky.feed.post")));
+//! assert_eq!(Tid::parse(uri.rkey().unwrap().as_str())?.micros(), 1_688_137_381_887_007);
+//! assert_eq!(Handle::parse("Alice.Example.COM")?.as_str(), "alice.example.com");
+//! assert!(Handle::parse("alice").is_err());
+//! # Ok::<(), arroba_core::syntax::SyntaxError>(())
+//! ```
 
 mod at_identifier;
 mod at_uri;

@@ -3,7 +3,7 @@
 //! Refused are: lengths and integers that are not in their shortest form, indefinite lengths, floats, tags
 //! other than 42, simple values other than `false`, `true` and `null`, integers outside 64 signed bits, keys
 //! that are no text, out of order or twice there, text that is not UTF-8, nesting deeper than
-//! [`MAX_DEPTH`](super::MAX_DEPTH), and bytes after the end.
+//! [`MAX_DEPTH`], and bytes after the end.
 //!
 //! Spec: <https://atproto.com/specs/data-model>, <https://dasl.ing/drisl.html>
 

@@ -6,6 +6,23 @@
 //! - [`record_proof`]: that a record is there, or is not.
 //! - [`car`] and [`CarVerifier`]: a whole repository in one pass.
 //!
+//! ```
+//! use arroba_core::{crypto::{Curve, PrivateKey, Signer}, did, record_key, nsid, repo, syntax::{Datetime, RecordPath, Tid}};
+//! use arroba_core::repo::{CommitParams, Write, verify::{self, Order}};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (did, key) = (did!("did:plc:yk4dd2qkboz2yv6tpubpc6co"), PrivateKey::from_bytes(Curve::K256, &[1; 32])?);
+//! let path = RecordPath::new(nsid!("com.example.note"), record_key!("self"));
+//! let (rev, time) = (Tid::from_micros(1_700_000_000_000_000, 0), Datetime::from_unix_millis(1_700_000_000_000));
+//! let commit = repo::create(vec![Write::create(path, vec![0xa0].into())])?.sign(
+//!     CommitParams { did: did.clone(), rev, since: None, prev_data: None, prev_commit: None, time },
+//!     &key,
+//! )?;
+//! let verified = verify::frame(&commit.event.fill(1), &did, &key.public_key(), Order::Relay)?;
+//! assert_eq!(verified.commit.data, commit.data);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Nothing is shared with the code that edits repositories but the codecs of commits and nodes, so neither can
 //! hide the other's mistakes.
 

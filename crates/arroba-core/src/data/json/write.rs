@@ -41,7 +41,7 @@ pub fn write(value: &Value<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends exactly one value of strict DAG-CBOR as JSON, without a tree in between: the same bytes that
-/// [`write`] yields.
+/// [`write()`] yields.
 ///
 /// # Errors
 /// As [`cbor::decode`](crate::data::cbor::decode); `out` is as it was then.
