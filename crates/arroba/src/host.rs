@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arroba_core::crypto::{PrivateKey, Signer};
 use arroba_core::lexicon::Catalog;
-use arroba_core::syntax::{Datetime, Did, Tid};
+use arroba_core::syntax::{Datetime, Did, Handle, Tid};
 use arroba_identity::Resolver;
 use arroba_identity::plc::PlcDirectory;
 use arroba_store::blobs::Blobs;
@@ -109,6 +109,16 @@ impl RepoHost {
     #[must_use]
     pub fn repo(&self, did: &Did) -> Repo {
         Repo::new(self.clone(), did.clone())
+    }
+
+    /// The repo that has this handle, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Store`] if the store cannot be read.
+    pub async fn repo_of(&self, handle: &Handle) -> Result<Option<Repo>, HostError> {
+        let row = self.0.store.by_handle(handle).await?;
+        Ok(row.map(|row| self.repo(&row.did)))
     }
 
     /// The events after `cursor`, or from now on if there is none, as a stream that never ends by itself.

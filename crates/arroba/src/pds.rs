@@ -98,7 +98,8 @@ impl Pds {
     /// Connections must bring their peer's address as
     /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), or all clients count as one.
     pub fn router(&self) -> Router {
-        let router = routes::repo_and_sync::<AppState>(self.host.limits())
+        let router = routes::read::<AppState>()
+            .merge(routes::write::<AppState>(self.host.limits()))
             .merge(routes::accounts::<AppState>())
             .unknown_methods();
         self.layers.wrap(router).with_state(self.state.clone())

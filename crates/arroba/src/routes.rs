@@ -2,9 +2,9 @@
 
 mod app_bsky;
 mod com_atproto;
+mod embedded;
 mod well_known;
 
-use arroba_lexicons::com_atproto::{repo as repo_methods, sync as sync_methods};
 use arroba_xrpc::{BodyLimit, RouterExt, Subscriptions};
 use axum::Router;
 use axum::extract::{FromRef, FromRequestParts};
@@ -21,44 +21,29 @@ use crate::service::Service;
 /// The largest JSON body of a method that writes records.
 const WRITE_BYTES: u64 = 1_000_000;
 
-/// The methods of repos and their synchronization.
+/// The methods that read repos: for everybody, with more for an account's owner and the operator.
 ///
-/// The state gives the service, the place for subscriptions, and what the extractors of authorization need.
-pub fn repo_and_sync<S>(limits: &HostLimits) -> Router<S>
+/// The state gives the service, the place for subscriptions, and what the extractor of the reader needs.
+pub fn read<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Service: FromRef<S>,
     Subscriptions: FromRef<S>,
-    WriteAuth: FromRequestParts<S>,
-    UploadAuth: FromRequestParts<S>,
-    ImportAuth: FromRequestParts<S>,
-    AccountAuth: FromRequestParts<S>,
     Viewer: FromRequestParts<S>,
 {
-    use repo_methods::{
-        apply_writes::ApplyWrites, create_record::CreateRecord, delete_record::DeleteRecord,
-        describe_repo::DescribeRepo, get_record::GetRecord, import_repo::ImportRepo,
-        list_missing_blobs::ListMissingBlobs, list_records::ListRecords, put_record::PutRecord,
-        upload_blob::UploadBlob,
+    use arroba_lexicons::com_atproto::repo::{
+        describe_repo::DescribeRepo, get_record::GetRecord, list_records::ListRecords,
     };
-    use sync_methods::{
+    use arroba_lexicons::com_atproto::sync::{
         get_blob::GetBlob, get_blocks::GetBlocks, get_checkout::GetCheckout, get_head::GetHead,
         get_latest_commit::GetLatestCommit, get_record::GetRecord as GetRecordProof, get_repo::GetRepo,
         get_repo_status::GetRepoStatus, list_blobs::ListBlobs, list_repos::ListRepos,
         subscribe_repos::SubscribeRepos,
     };
-    let write = BodyLimit::bytes(WRITE_BYTES);
     Router::new()
-        .endpoint_with::<ApplyWrites, _>(repo::apply_writes, write)
-        .endpoint_with::<CreateRecord, _>(repo::create_record, write)
-        .endpoint::<DeleteRecord, _>(repo::delete_record)
         .endpoint::<DescribeRepo, _>(repo::describe_repo)
         .endpoint::<GetRecord, _>(repo::get_record)
-        .endpoint_with::<ImportRepo, _>(repo::import_repo, BodyLimit::bytes(limits.import_bytes))
-        .endpoint::<ListMissingBlobs, _>(repo::list_missing_blobs)
         .endpoint::<ListRecords, _>(repo::list_records)
-        .endpoint_with::<PutRecord, _>(repo::put_record, write)
-        .endpoint_with::<UploadBlob, _>(repo::upload_blob, BodyLimit::bytes(limits.blob_bytes))
         .endpoint::<GetBlob, _>(sync::get_blob)
         .endpoint::<GetBlocks, _>(sync::get_blocks)
         .endpoint::<GetCheckout, _>(sync::get_checkout)
@@ -70,6 +55,34 @@ where
         .endpoint::<ListBlobs, _>(sync::list_blobs)
         .endpoint::<ListRepos, _>(sync::list_repos)
         .endpoint::<SubscribeRepos, _>(sync::subscribe_repos)
+}
+
+/// The methods by which accounts write their repos.
+///
+/// The state gives the service, and what the extractors of authorization need.
+pub fn write<S>(limits: &HostLimits) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Service: FromRef<S>,
+    WriteAuth: FromRequestParts<S>,
+    UploadAuth: FromRequestParts<S>,
+    ImportAuth: FromRequestParts<S>,
+    AccountAuth: FromRequestParts<S>,
+{
+    use arroba_lexicons::com_atproto::repo::{
+        apply_writes::ApplyWrites, create_record::CreateRecord, delete_record::DeleteRecord,
+        import_repo::ImportRepo, list_missing_blobs::ListMissingBlobs, put_record::PutRecord,
+        upload_blob::UploadBlob,
+    };
+    let records = BodyLimit::bytes(WRITE_BYTES);
+    Router::new()
+        .endpoint_with::<ApplyWrites, _>(repo::apply_writes, records)
+        .endpoint_with::<CreateRecord, _>(repo::create_record, records)
+        .endpoint::<DeleteRecord, _>(repo::delete_record)
+        .endpoint_with::<ImportRepo, _>(repo::import_repo, BodyLimit::bytes(limits.import_bytes))
+        .endpoint::<ListMissingBlobs, _>(repo::list_missing_blobs)
+        .endpoint_with::<PutRecord, _>(repo::put_record, records)
+        .endpoint_with::<UploadBlob, _>(repo::upload_blob, BodyLimit::bytes(limits.blob_bytes))
 }
 
 /// The methods of accounts, and the routes outside of XRPC.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arroba_core::crypto::Signer;
 use arroba_core::lexicon::Catalog;
 use arroba_identity::Resolver;
-use arroba_identity::plc::PlcDirectory;
+use arroba_identity::plc::{DirectoryClient, PUBLIC_DIRECTORY, PlcDirectory};
 use arroba_net::{Guard, GuardedClient, SystemDns};
 use arroba_store::blobs::Blobs;
 use arroba_store::seal::MasterKey;
@@ -84,7 +84,7 @@ pub struct RepoHostBuilder {
     store: Arc<dyn RepoStore>,
     blob_index: Arc<dyn BlobIndex>,
     blobs: Option<Blobs>,
-    directory: Arc<dyn PlcDirectory>,
+    directory: Option<Arc<dyn PlcDirectory>>,
     resolver: Option<Resolver>,
     catalog: Option<Arc<Catalog>>,
     clock: Arc<dyn Clock>,
@@ -100,13 +100,8 @@ impl fmt::Debug for RepoHostBuilder {
 }
 
 impl RepoHost {
-    /// Starts a host that is reached as `hostname` and keeps its repos in `store`. New identities go to `directory`.
-    pub fn builder<S>(
-        hostname: impl Into<String>,
-        keys: impl Into<HostKeys>,
-        store: S,
-        directory: Arc<dyn PlcDirectory>,
-    ) -> RepoHostBuilder
+    /// Starts a host that is reached as `hostname` and keeps its repos in `store`.
+    pub fn builder<S>(hostname: impl Into<String>, keys: impl Into<HostKeys>, store: S) -> RepoHostBuilder
     where
         S: RepoStore + BlobIndex + 'static,
     {
@@ -119,7 +114,7 @@ impl RepoHost {
             store: Arc::<S>::clone(&store),
             blob_index: store,
             blobs: None,
-            directory,
+            directory: None,
             resolver: None,
             catalog: None,
             clock: Arc::new(SystemClock),
@@ -142,6 +137,13 @@ impl RepoHostBuilder {
     #[must_use]
     pub fn blobs(mut self, blobs: Blobs) -> Self {
         self.blobs = Some(blobs);
+        self
+    }
+
+    /// The directory for did:plc operations; the public one unless this is called.
+    #[must_use]
+    pub fn directory(mut self, directory: Arc<dyn PlcDirectory>) -> Self {
+        self.directory = Some(directory);
         self
     }
 
@@ -211,13 +213,20 @@ impl RepoHostBuilder {
     /// cannot be found and no resolver was given.
     pub async fn build(self) -> Result<RepoHost, HostError> {
         let public_url = self.public_url.unwrap_or_else(|| format!("https://{}", self.hostname));
+        let directory = match self.directory {
+            Some(directory) => directory,
+            None => {
+                let public = DirectoryClient::new(PUBLIC_DIRECTORY);
+                Arc::new(public.map_err(|error| HostError::Network(error.into()))?)
+            }
+        };
         let resolver = match self.resolver {
             Some(resolver) => resolver,
             None => {
                 let dns = Arc::new(SystemDns::new().map_err(|error| HostError::Network(error.into()))?);
                 let client = GuardedClient::new(Guard::Public, Arc::clone(&dns) as _);
                 let client = client.map_err(|error| HostError::Network(error.into()))?;
-                Resolver::builder(Arc::clone(&self.directory), client, dns).build()
+                Resolver::builder(Arc::clone(&directory), client, dns).build()
             }
         };
         let mut clock_id = [0; 2];
@@ -236,7 +245,7 @@ impl RepoHostBuilder {
             blob_index: self.blob_index,
             blobs: self.blobs.unwrap_or_else(Blobs::memory),
             rotation_key: self.keys.rotation,
-            directory: self.directory,
+            directory,
             resolver,
             catalog: self.catalog.unwrap_or_else(arroba_lexicons::catalog),
             clock: self.clock,

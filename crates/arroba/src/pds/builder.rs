@@ -253,7 +253,7 @@ impl PdsBuilder {
             None => Arc::new(DirectoryClient::new(PUBLIC_DIRECTORY)?),
         };
         let resolver = self.resolver(&directory, &domains, &service_did, &public_url)?;
-        let host = self.host(&directory, public_url).await?;
+        let host = self.host(&directory, &resolver, public_url).await?;
 
         let clock = Arc::clone(&self.clock);
         let unix: UnixClock = Arc::new(move || Duration::from_micros(clock.now_micros()));
@@ -347,19 +347,22 @@ impl PdsBuilder {
             .build())
     }
 
-    async fn host(&self, directory: &Arc<dyn PlcDirectory>, public_url: String) -> Result<RepoHost> {
+    async fn host(
+        &self,
+        directory: &Arc<dyn PlcDirectory>,
+        resolver: &Resolver,
+        public_url: String,
+    ) -> Result<RepoHost> {
         let crawlers: Result<Vec<Url>, _> = self.crawlers.iter().map(|relay| Url::parse(relay)).collect();
         let crawlers = crawlers.map_err(|_| Error::Setting { name: "crawlers", expected: "addresses" })?;
-        let mut builder = RepoHost::builder(
-            self.crawled_as(&public_url),
-            self.secrets.clone(),
-            self.store.clone(),
-            Arc::clone(directory),
-        )
-        .public_url(public_url)
-        .clock(Arc::clone(&self.clock))
-        .randomness(Arc::clone(&self.randomness))
-        .crawlers(Crawlers::new(crawlers));
+        let mut builder =
+            RepoHost::builder(self.crawled_as(&public_url), self.secrets.clone(), self.store.clone())
+                .directory(Arc::clone(directory))
+                .resolver(resolver.clone())
+                .public_url(public_url)
+                .clock(Arc::clone(&self.clock))
+                .randomness(Arc::clone(&self.randomness))
+                .crawlers(Crawlers::new(crawlers));
         if let Some(blobs) = &self.blobs {
             builder = builder.blobs(blobs.clone());
         }

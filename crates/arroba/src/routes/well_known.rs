@@ -25,6 +25,6 @@ fn requested_host(headers: &HeaderMap, behind_proxy: bool) -> Option<String> {
 }
 
 /// The handle behind a host name.
-fn requested_handle(headers: &HeaderMap, behind_proxy: bool) -> Option<Handle> {
+pub(super) fn requested_handle(headers: &HeaderMap, behind_proxy: bool) -> Option<Handle> {
     Handle::parse(&requested_host(headers, behind_proxy)?).ok()
 }

@@ -68,6 +68,12 @@ impl Service {
         row.map_err(store_failed)
     }
 
+    /// Whose an active repo's handle is.
+    pub(crate) async fn active_handle(&self, handle: &Handle) -> Result<Option<Did>> {
+        let row = self.0.store().by_handle(handle).await.map_err(store_failed)?;
+        Ok(row.filter(|row| row.status == RepoStatus::Active).map(|row| row.did))
+    }
+
     /// A record of an active repo.
     pub(crate) async fn public_record(
         &self,

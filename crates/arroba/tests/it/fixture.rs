@@ -70,7 +70,8 @@ impl<S: Backend> World<S> {
 
     async fn with(store: S, seed: u8, clock: Arc<FixedClock>, directory: Arc<Directory>) -> Self {
         let plc: Arc<dyn PlcDirectory> = Arc::clone(&directory) as _;
-        let host = RepoHost::builder("pds.test", keys(), store.clone(), plc)
+        let host = RepoHost::builder("pds.test", keys(), store.clone())
+            .directory(plc)
             .resolver(resolver(&directory))
             .clock(Arc::clone(&clock) as _)
             .randomness(Arc::new(SeededRandomness::new([seed; 32])))
