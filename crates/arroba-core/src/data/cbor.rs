@@ -46,7 +46,7 @@ pub fn check(bytes: &[u8]) -> Result<Vec<Link>, CborError> {
 
 /// Encodes a value.
 pub fn encode(value: &Value<'_>) -> Vec<u8> {
-    let mut writer = Writer::new();
+    let mut writer = Writer::with_capacity(512);
     writer.value(value);
     writer.into_bytes()
 }

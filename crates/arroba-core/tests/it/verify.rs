@@ -790,3 +790,31 @@ fn real_repositories() {
     println!("vectors: repositories: {} assertions", verified.records + snarfed.records);
     assert!(snarfed.records > 1);
 }
+
+#[test]
+fn odd_roots() {
+    let model: BTreeMap<_, _> = (0..10).map(|i| (name(i), i)).collect();
+    let commit = repository(&model);
+    let with_roots = |roots: &[Cid], with_commit: bool| {
+        let mut writer = Writer::new(roots);
+        for (cid, data) in all_blocks(&model) {
+            writer.block(&cid, &data);
+        }
+        if with_commit {
+            writer.block(&commit.commit_cid, &commit.commit_bytes);
+        }
+        verify_car(&writer.finish(), CarLimits::default())
+    };
+    let other = Cid::for_cbor(b"other");
+    assert_eq!(with_roots(&[commit.commit_cid, other], true).unwrap().records, 10);
+    assert_eq!(with_roots(&[commit.commit_cid], true), with_roots(&[commit.commit_cid, other], true));
+    assert_eq!(with_roots(&[other, commit.commit_cid], true), Err(VerifyError::MissingBlock(other)));
+    assert_eq!(with_roots(&[commit.commit_cid], false), Err(VerifyError::MissingBlock(commit.commit_cid)));
+    assert!(matches!(with_roots(&[commit.data], true), Err(VerifyError::Commit(_))));
+    let empty = repository(&BTreeMap::new());
+    let root = mst::NodeData::empty().encode();
+    let cid = Cid::parse("bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm").unwrap();
+    assert_eq!(empty.data, cid);
+    let verified = verify_car(&file(&empty, &[(cid, root)]), CarLimits::default()).unwrap();
+    assert_eq!((verified.records, verified.nodes), (0, 1));
+}

@@ -217,11 +217,11 @@ impl CarVerifier {
             return Err(error);
         }
         self.reader.finish()?;
-        let (commit_cid, commit) = self.commit.ok_or(VerifyError::Root)?;
-        match self.wanted.into_keys().min() {
-            Some(cid) => Err(VerifyError::MissingBlock(cid)),
-            None => Ok(VerifiedCar { commit_cid, commit, nodes: self.nodes, records: self.records }),
+        if let Some(cid) = self.wanted.into_keys().min() {
+            return Err(VerifyError::MissingBlock(cid));
         }
+        let (commit_cid, commit) = self.commit.ok_or(VerifyError::Root)?;
+        Ok(VerifiedCar { commit_cid, commit, nodes: self.nodes, records: self.records })
     }
 
     fn step(&mut self) -> Result<Option<Found>, VerifyError> {
