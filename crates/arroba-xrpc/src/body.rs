@@ -87,21 +87,24 @@ impl RawBody {
         }
         let state = Some((self.body.into_data_stream(), 0u64));
         let limit = self.limit;
-        Ok(Box::pin(futures::stream::unfold(state, move |state| async move {
-            let (mut body, seen) = state?;
-            match next_piece(&mut body, limit.idle).await {
-                None => None,
-                Some(Err(error)) => Some((Err(error), None)),
-                Some(Ok(piece)) => {
-                    let seen = seen.saturating_add(piece.len() as u64);
-                    if seen > limit.bytes {
-                        Some((Err(XrpcError::payload_too_large(limit.bytes)), None))
-                    } else {
-                        Some((Ok(piece), Some((body, seen))))
+        Ok(Box::pin(
+            futures::stream::unfold(state, move |state| async move {
+                let (mut body, seen) = state?;
+                match next_piece(&mut body, limit.idle).await {
+                    None => None,
+                    Some(Err(error)) => Some((Err(error), None)),
+                    Some(Ok(piece)) => {
+                        let seen = seen.saturating_add(piece.len() as u64);
+                        if seen > limit.bytes {
+                            Some((Err(XrpcError::payload_too_large(limit.bytes)), None))
+                        } else {
+                            Some((Ok(piece), Some((body, seen))))
+                        }
                     }
                 }
-            }
-        })))
+            })
+            .fuse(),
+        ))
     }
 
     /// Whether there is nothing in the body; reads its first piece to know.
@@ -222,6 +225,7 @@ mod tests {
         assert!(stream.next().await.unwrap().is_ok());
         assert!(stream.next().await.unwrap().is_err());
         assert!(stream.next().await.is_none());
+        assert!(stream.next().await.is_none(), "and it may be asked again");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 #[cfg(test)]
 mod it {
+    mod accounts;
     mod fixture;
     mod on_memory;
     mod on_sqlite;
+    mod pds;
+    mod server;
 }
