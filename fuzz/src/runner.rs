@@ -51,42 +51,61 @@ pub struct Run {
 }
 
 /// Ends the process when an input takes too long, as nothing else can.
+///
+/// What counts is the time that the process has had on a processor, so that a busy machine is not taken for a hang.
 #[derive(Debug)]
 pub struct Watchdog {
-    /// When the present input began, in milliseconds since the start and one; zero for none.
-    began: AtomicU64,
-    start: Instant,
-    input: Mutex<(&'static str, Vec<u8>)>,
+    /// Which input is running; odd while one is.
+    input: AtomicU64,
+    bytes: Mutex<(&'static str, Vec<u8>)>,
 }
 
 impl Watchdog {
     /// Starts one.
     pub fn start(patience: Duration) -> Arc<Self> {
-        let watchdog = Arc::new(Self {
-            began: AtomicU64::new(0),
-            start: Instant::now(),
-            input: Mutex::new(("", Vec::new())),
-        });
+        let watchdog = Arc::new(Self { input: AtomicU64::new(0), bytes: Mutex::new(("", Vec::new())) });
         let watching = Arc::clone(&watchdog);
-        std::thread::spawn(move || {
-            loop {
-                std::thread::sleep(patience / 10);
-                let began = watching.began.load(Ordering::Acquire);
-                if began > 0 && watching.now() - began > patience.as_millis() as u64 {
-                    if let Ok(input) = watching.input.lock() {
-                        let _ =
-                            writeln!(std::io::stderr(), "{}: still running on {}", input.0, hex(&input.1));
-                    }
-                    std::process::exit(1);
-                }
-            }
-        });
+        std::thread::spawn(move || watching.watch(patience));
         watchdog
     }
 
-    fn now(&self) -> u64 {
-        self.start.elapsed().as_millis() as u64 + 1
+    fn watch(&self, patience: Duration) {
+        let start = Instant::now();
+        let (mut seen, mut since) = (0, Duration::ZERO);
+        loop {
+            std::thread::sleep(patience / 10);
+            let used = processor_time().unwrap_or_else(|| start.elapsed());
+            let input = self.input.load(Ordering::Acquire);
+            if input != seen {
+                (seen, since) = (input, used);
+            } else if input % 2 == 1 && used - since > patience {
+                if let Ok(bytes) = self.bytes.lock() {
+                    let _ = writeln!(std::io::stderr(), "{}: still running on {}", bytes.0, hex(&bytes.1));
+                }
+                std::process::exit(1);
+            }
+        }
     }
+
+    fn begin(&self, target: &'static str, input: &[u8]) {
+        if let Ok(mut bytes) = self.bytes.lock() {
+            *bytes = (target, input.to_vec());
+        }
+        self.input.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn end(&self) {
+        self.input.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// The time that this process has had on a processor, where the system tells.
+fn processor_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name of the program, which stands in parentheses, the 12th and 13th fields: user and system time.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields.get(11..13)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks * 10))
 }
 
 /// Runs a target on its seeds, and then on mutations of them until the time is up.
@@ -111,13 +130,10 @@ pub fn run(target: &Target, options: &Options, watchdog: &Watchdog) -> Result<Ru
 }
 
 fn one(target: &Target, input: Vec<u8>, watchdog: &Watchdog, run: &mut Run) -> Result<(), Failure> {
-    if let Ok(mut watched) = watchdog.input.lock() {
-        *watched = (target.name, input.clone());
-    }
-    watchdog.began.store(watchdog.now(), Ordering::Release);
+    watchdog.begin(target.name, &input);
     let start = Instant::now();
     let result = panic::catch_unwind(AssertUnwindSafe(|| (target.run)(&input)));
-    watchdog.began.store(0, Ordering::Release);
+    watchdog.end();
     run.executions += 1;
     run.slowest = run.slowest.max(start.elapsed());
     result.map_err(|payload| {

@@ -78,3 +78,28 @@ fn sealing_reaches_behind_the_hashes() {
     assert!(car::read_all(&file, &Limits::SLICE).is_err());
     verify::car(&reseal::reseal(&file), &owner, &key, CarLimits::default()).unwrap();
 }
+
+/// A hang ends the process; so it is tried in one of its own.
+#[test]
+fn a_hang_ends_the_process() {
+    if std::env::var_os("ARROBA_FUZZ_HANG").is_some() {
+        let watchdog = Watchdog::start(Duration::from_millis(100));
+        let target = Target {
+            name: "endless",
+            run: |_| loop {
+                std::hint::spin_loop()
+            },
+            seeds,
+        };
+        let _ = runner::run(&target, &Options::default(), &watchdog);
+        unreachable!("the watchdog has ended the process");
+    }
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_hang_ends_the_process", "--nocapture"])
+        .env("ARROBA_FUZZ_HANG", "1")
+        .output()
+        .unwrap();
+    assert_eq!(child.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&child.stderr);
+    assert!(message.contains("endless: still running on 627578"), "{message}");
+}
