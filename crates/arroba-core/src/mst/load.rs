@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::error::MstError;
 use super::key::Key;
-use super::node::{Block, Child, Node};
-use super::node_data::{Expect, NodeData};
+use super::node::{Child, Node};
+use super::node_data::Expect;
 use super::position::{NodeRequest, Position};
 use super::route::{Purpose, Want, route};
 use super::tree::Tree;
@@ -43,6 +43,8 @@ pub struct Loader {
     /// Wants before this index were answered.
     answered: usize,
     nodes: Vec<(Option<Parent>, Node)>,
+    /// Scratch space.
+    routes: Vec<(usize, Want)>,
 }
 
 /// Which nodes a loader goes for.
@@ -94,7 +96,15 @@ impl Loader {
     }
 
     pub(super) const fn new(scope: LoaderScope) -> Self {
-        Self { scope, root: None, wants: Vec::new(), pending: Vec::new(), answered: 0, nodes: Vec::new() }
+        Self {
+            scope,
+            root: None,
+            wants: Vec::new(),
+            pending: Vec::new(),
+            answered: 0,
+            nodes: Vec::new(),
+            routes: Vec::new(),
+        }
     }
 
     /// Starts at a root of known height, as a repository's head has it; `None` for a repository without a
@@ -142,8 +152,7 @@ impl Loader {
                 pending.before.as_ref().map(Key::as_bytes),
             ),
         };
-        let data = NodeData::check(&request.cid, &bytes, expect)?;
-        let node = Node::loaded(data, Block { cid: request.cid, bytes });
+        let node = Node::decode(request.cid, bytes, expect)?;
         let index = self.nodes.len();
         let mut ask = |slot: usize, want: Want| {
             let Child::Stub(cid) = node.slot(slot) else { return };
@@ -158,7 +167,8 @@ impl Loader {
             LoaderScope::All => (0..=node.last()).for_each(|slot| ask(slot, Want::keys(0))),
             LoaderScope::Keys(keys, purpose) => {
                 let search = |key: &Key| node.search(key.as_bytes());
-                for (slot, want) in route(node.last(), search, keys, &pending.want, *purpose) {
+                route(node.last(), search, keys, &pending.want, *purpose, &mut self.routes);
+                for (slot, want) in self.routes.drain(..) {
                     ask(slot, want);
                 }
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::error::MstError;
 use super::key::Key;
-use super::node_data::{self, NodeData};
+use super::node_data::{self, Decoded, Expect, NodeData};
 use super::position::{NodeRequest, Position};
 use crate::data::{Cid, Link};
 
@@ -87,18 +87,23 @@ impl Node {
         Self { height, was_wide: 0, left, entries, block: None }
     }
 
-    /// A decoded node and its block; all children are stubs.
-    pub(super) fn loaded(data: NodeData, block: Block) -> Self {
-        let stub = |cid: Option<Cid>| cid.map_or(Child::Absent, Child::Stub);
-        let slot =
-            |entry: node_data::Entry| Slot { key: entry.key, value: entry.value, right: stub(entry.right) };
-        Self {
-            height: data.height,
-            was_wide: data.entries.len(),
-            left: stub(data.left),
-            entries: data.entries.into_iter().map(slot).collect(),
-            block: Some(block),
+    /// Decodes a node that was asked for, after checking its hash. All children are stubs.
+    pub(super) fn decode(cid: Cid, bytes: Bytes, expect: Expect<'_>) -> Result<Self, MstError> {
+        if !cid.matches(&bytes) {
+            return Err(MstError::Hash(cid));
         }
+        let stub = |cid: Option<Cid>| cid.map_or(Child::Absent, Child::Stub);
+        let slot = |key, value, right| Slot { key, value, right: stub(right) };
+        let Decoded { height, left, entries } = node_data::decode(&bytes, expect, slot)?;
+        let block = Some(Block { cid, bytes });
+        Ok(Self { height, was_wide: entries.len(), left: stub(left), entries, block })
+    }
+
+    /// The node of the empty tree.
+    pub(super) fn empty() -> Self {
+        let bytes = Bytes::from(NodeData::empty().encode());
+        let block = Some(Block { cid: Cid::for_cbor(&bytes), bytes });
+        Self { block, ..Self::new(0, Child::Absent, Vec::new()) }
     }
 
     /// Where `key` is among the entries, or the slot whose range it falls into.

@@ -66,76 +66,9 @@ impl NodeData {
     /// # Errors
     /// For anything that [`NodeData::encode`] would not have written for a node of a valid tree.
     pub fn decode(bytes: &[u8], expect: Expect<'_>) -> Result<Self, MstError> {
-        let mut scan = Scan { bytes, at: 0 };
-        scan.literal(&[0xa2, 0x61, b'e'])?;
-        let width = scan.head(0x80)?;
-        if width > MAX_WIDTH {
-            return Err(MstError::TooWide { width, limit: MAX_WIDTH });
-        }
-        let mut height = expect.height;
-        // An entry takes 50 bytes and more, so the input bounds the allocation as well as the limit does.
-        let mut entries = Vec::with_capacity(width.min(bytes.len() / 50 + 1));
-        let mut key = Vec::with_capacity(64);
-        for index in 0..width {
-            scan.literal(&[0xa4, 0x61, b'k'])?;
-            let suffix = scan.string()?;
-            scan.literal(&[0x61, b'p'])?;
-            let shared = scan.head(0)?;
-            if index == 0 {
-                if shared != 0 {
-                    return Err(scan.malformed());
-                }
-                key.extend_from_slice(suffix);
-                if key.as_slice() <= expect.after {
-                    return Err(Key::new(&key).map_or_else(|error| error, MstError::Order));
-                }
-            } else {
-                follow(&mut key, shared, suffix, &scan)?;
-            }
-            let key = Key::new(&key)?;
-            let found = height_of(key.as_bytes());
-            if found > MAX_HEIGHT {
-                return Err(MstError::TooTall(found));
-            }
-            let at = *height.get_or_insert(found);
-            if found != at {
-                return Err(MstError::KeyHeight { key, height: found, at });
-            }
-            scan.literal(&[0x61, b't'])?;
-            let right = scan.child()?;
-            scan.literal(&[0x61, b'v'])?;
-            let value = scan.link()?;
-            entries.push(Entry { key, value, right });
-        }
-        scan.literal(&[0x61, b'l'])?;
-        let left = scan.child()?;
-        if scan.at != bytes.len() {
-            return Err(scan.malformed());
-        }
-        if let (Some(last), Some(before)) = (entries.last(), expect.before)
-            && last.key.as_bytes() >= before
-        {
-            return Err(MstError::Order(last.key.clone()));
-        }
-        let node = Self { height: height.unwrap_or(0), left, entries };
-        node.check_shape(expect.root)?;
-        Ok(node)
-    }
-
-    fn check_shape(&self, root: bool) -> Result<(), MstError> {
-        if self.height > MAX_HEIGHT {
-            return Err(MstError::TooTall(self.height));
-        }
-        if self.height == 0 && (self.left.is_some() || self.entries.iter().any(|entry| entry.right.is_some()))
-        {
-            return Err(if root && self.entries.is_empty() {
-                MstError::EmptyNode
-            } else {
-                MstError::BelowBottom
-            });
-        }
-        let useless = if root { self.left.is_some() || self.height > 0 } else { self.left.is_none() };
-        if self.entries.is_empty() && useless { Err(MstError::EmptyNode) } else { Ok(()) }
+        let entry = |key, value, right| Entry { key, value, right };
+        let Decoded { height, left, entries } = decode(bytes, expect, entry)?;
+        Ok(Self { height, left, entries })
     }
 
     /// The node's block.
@@ -143,6 +76,87 @@ impl NodeData {
         let entries = self.entries.iter().map(|e| (&e.key, &e.value, e.right.as_ref()));
         encode(self.left.as_ref(), self.entries.len(), entries)
     }
+}
+
+/// A decoded node, its entries as the caller wants them.
+pub(super) struct Decoded<E> {
+    pub(super) height: u8,
+    pub(super) left: Option<Cid>,
+    pub(super) entries: Vec<E>,
+}
+
+/// Decodes a node: see [`NodeData::decode`].
+pub(super) fn decode<E>(
+    bytes: &[u8],
+    expect: Expect<'_>,
+    make_entry: impl Fn(Key, Link, Option<Cid>) -> E,
+) -> Result<Decoded<E>, MstError> {
+    let mut scan = Scan { bytes, at: 0 };
+    scan.literal(&[0xa2, 0x61, b'e'])?;
+    let width = scan.head(0x80)?;
+    if width > MAX_WIDTH {
+        return Err(MstError::TooWide { width, limit: MAX_WIDTH });
+    }
+    let mut height = expect.height;
+    let mut has_child = false;
+    // An entry takes 50 bytes and more, so the input bounds the allocation as well as the limit does.
+    let mut entries = Vec::with_capacity(width.min(bytes.len() / 50 + 1));
+    let mut key = Vec::with_capacity(64);
+    for index in 0..width {
+        scan.literal(&[0xa4, 0x61, b'k'])?;
+        let suffix = scan.string()?;
+        scan.literal(&[0x61, b'p'])?;
+        let shared = scan.head(0)?;
+        if index == 0 {
+            if shared != 0 {
+                return Err(scan.malformed());
+            }
+            key.extend_from_slice(suffix);
+            if key.as_slice() <= expect.after {
+                return Err(Key::new(&key).map_or_else(|error| error, MstError::Order));
+            }
+        } else {
+            follow(&mut key, shared, suffix, &scan)?;
+        }
+        let key = Key::new(&key)?;
+        let found = height_of(key.as_bytes());
+        if found > MAX_HEIGHT {
+            return Err(MstError::TooTall(found));
+        }
+        let at = *height.get_or_insert(found);
+        if found != at {
+            return Err(MstError::KeyHeight { key, height: found, at });
+        }
+        scan.literal(&[0x61, b't'])?;
+        let right = scan.child()?;
+        has_child |= right.is_some();
+        scan.literal(&[0x61, b'v'])?;
+        let value = scan.link()?;
+        entries.push(make_entry(key, value, right));
+    }
+    scan.literal(&[0x61, b'l'])?;
+    let left = scan.child()?;
+    if scan.at != bytes.len() {
+        return Err(scan.malformed());
+    }
+    if let Some(before) = expect.before
+        && width > 0
+        && key.as_slice() >= before
+    {
+        return Err(MstError::Order(Key::new(&key)?));
+    }
+    let height = height.unwrap_or(0);
+    if height > MAX_HEIGHT {
+        return Err(MstError::TooTall(height));
+    }
+    if height == 0 && (left.is_some() || has_child) {
+        return Err(if expect.root && width == 0 { MstError::EmptyNode } else { MstError::BelowBottom });
+    }
+    let useless = if expect.root { left.is_some() || height > 0 } else { left.is_none() };
+    if width == 0 && useless {
+        return Err(MstError::EmptyNode);
+    }
+    Ok(Decoded { height, left, entries })
 }
 
 /// Makes `key`, the previous key, the one that shares `shared` bytes with it and ends in `suffix`.

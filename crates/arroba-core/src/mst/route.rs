@@ -32,7 +32,7 @@ impl Want {
     }
 }
 
-/// Splits `want` over the slots of a node, in order. `search` finds a key among the node's `width` entries:
+/// Splits `want` over the slots of a node, in order, into the empty `routes`. `search` finds a key among the node's `width` entries:
 /// its index, or the slot whose range it falls into.
 pub(super) fn route(
     width: usize,
@@ -40,8 +40,8 @@ pub(super) fn route(
     keys: &[Key],
     want: &Want,
     purpose: Purpose,
-) -> Vec<(usize, Want)> {
-    let mut routes: Vec<(usize, Want)> = Vec::with_capacity(2);
+    routes: &mut Vec<(usize, Want)>,
+) {
     let start = want.keys.start;
     let mut add = |slot: usize, keys: Range<usize>, first: bool, last: bool| match routes.last_mut() {
         Some((same, want)) if *same == slot => {
@@ -72,5 +72,4 @@ pub(super) fn route(
     if want.last {
         add(width, start..start, false, true);
     }
-    routes
 }

@@ -8,8 +8,7 @@ use super::MAX_HEIGHT;
 use super::error::MstError;
 use super::key::Key;
 use super::load::{Loader, LoaderScope};
-use super::node::{Block, Child, Node};
-use super::node_data::{Expect, NodeData};
+use super::node::{Child, Node};
 use super::proof::cover;
 use super::route::Purpose;
 use crate::data::{Cid, Link};
@@ -36,12 +35,7 @@ pub struct Tree {
     pub(super) height: u8,
 }
 
-static EMPTY: LazyLock<Arc<Node>> = LazyLock::new(|| {
-    let data = NodeData::empty();
-    let bytes = data.encode();
-    let block = Block { cid: Cid::for_cbor(&bytes), bytes: bytes.into() };
-    Arc::new(Node::loaded(data, block))
-});
+static EMPTY: LazyLock<Arc<Node>> = LazyLock::new(|| Arc::new(Node::empty()));
 
 impl Tree {
     /// The tree without entries.
@@ -164,11 +158,4 @@ pub(super) fn find<'a>(
         at -= 1;
     }
     Ok(Found { value: None, after, way })
-}
-
-impl NodeData {
-    /// Decodes a node that was asked for: also checks its hash.
-    pub(super) fn check(cid: &Cid, bytes: &[u8], expect: Expect<'_>) -> Result<Self, MstError> {
-        if cid.matches(bytes) { Self::decode(bytes, expect) } else { Err(MstError::Hash(*cid)) }
-    }
 }
