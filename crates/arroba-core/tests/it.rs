@@ -5,6 +5,7 @@ mod it {
     mod car;
     mod crypto;
     mod data;
+    mod errors;
     mod event;
     #[allow(dead_code, clippy::allow_attributes, reason = "not every area has vectors yet")]
     mod fixtures;

@@ -22,7 +22,7 @@ use super::cid::CidError;
 pub enum JsonError {
     /// The text is no JSON, or breaks a rule of the data model (the message says which).
     #[error("invalid json: {0}")]
-    Syntax(#[source] serde_json::Error),
+    Syntax(serde_json::Error),
     /// A rule of the data model is broken in a JSON value that was parsed already.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -1,14 +1,27 @@
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::data::cid::CidError;
 
 /// Why bytes are not the DAG-CBOR that was expected, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{kind} at byte {at}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CborError {
     at: usize,
-    #[source]
     kind: CborErrorKind,
+}
+
+impl fmt::Display for CborError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.kind, self.at)
+    }
+}
+
+/// The cause is that of the kind, whose message is in ours already.
+impl std::error::Error for CborError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.kind.source()
+    }
 }
 
 impl CborError {
