@@ -61,6 +61,8 @@ pub struct SqliteOptions {
     /// The first sequence number of a new file. Without one it is the time in microseconds: above 2^32 and below 2^53, and
     /// above whatever an earlier installation under the same name had reached, so that no consumer mistakes new events for old.
     pub start_seq: Option<u64>,
+    /// Bytes of database pages that the writer keeps in memory, once it has used so many.
+    pub page_cache: usize,
     /// Bytes of tree nodes kept in memory.
     pub node_cache: usize,
     /// Bytes of the newest events kept in memory, for subscribers that are up to date.
@@ -69,7 +71,14 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 8, bulk_readers: 3, start_seq: None, node_cache: 32 << 20, recent_events: 4 << 20 }
+        Self {
+            readers: 8,
+            bulk_readers: 3,
+            start_seq: None,
+            page_cache: 32 << 20,
+            node_cache: 32 << 20,
+            recent_events: 4 << 20,
+        }
     }
 }
 
@@ -127,7 +136,7 @@ impl Sqlite {
     pub async fn in_memory(options: SqliteOptions) -> Result<Self, StoreError> {
         blocking(move || {
             let mut connection = Connection::open_in_memory()?;
-            schema::configure_writer(&connection)?;
+            schema::configure_writer(&connection, options.page_cache)?;
             schema::migrate(&mut connection, Path::new(":memory:"), || start_seq(&options))?;
             Self::start(connection, None, None, &options, std::env::temp_dir(), ())
         })
@@ -143,7 +152,7 @@ impl Sqlite {
         make_private(&path)?;
         let mut connection = Connection::open(&path)?;
         schema::check_ours(&connection, &path)?;
-        schema::configure_writer(&connection)?;
+        schema::configure_writer(&connection, options.page_cache)?;
         if schema::migrate(&mut connection, &path, || start_seq(options))? {
             sync_directory(&path)?;
         }

@@ -174,6 +174,9 @@ pub(super) async fn takedown_hides_and_lifting_shows<S: RepoStore>(store: Arc<S>
     let mut expected: Vec<u64> = untouched.seqs.clone().chain(taken.seqs.clone()).collect();
     assert_eq!(seqs(&*store).await, expected, "rule 7: a takedown hides earlier events, not its own");
     assert_eq!(all(&*store, 0, 1).await.len(), expected.len(), "hidden events do not stop a reader");
+    let reference = Some("case 2".to_owned());
+    apply(&*store, author.change(ChangeKind::Takedown { reference }, Vec::new())).await.unwrap();
+    assert_eq!(seqs(&*store).await, expected, "a second takedown does not hide the first");
     let lifted = apply(&*store, takedown(None, None)).await.unwrap();
     expected = (first.seqs.start..lifted.seqs.end).collect();
     assert_eq!(seqs(&*store).await, expected, "rule 7: lifting shows them again");
@@ -201,6 +204,13 @@ pub(super) async fn deletion_hides_for_ever<S: RepoStore>(store: Arc<S>) {
     apply(&*store, author.change(ChangeKind::Takedown { reference: None }, Vec::new())).await.unwrap();
     let visible: Vec<u64> = gone.seqs.chain(back.seqs).collect();
     assert_eq!(seqs(&*store).await, visible, "rule 7: lifting does not show what a deletion hid");
+    let again = author.change(ChangeKind::Delete, vec![author.account(Some(AccountStatus::Deleted))]);
+    let again = apply(&*store, again).await.unwrap();
+    assert_eq!(
+        seqs(&*store).await,
+        again.seqs.collect::<Vec<_>>(),
+        "rule 7: a second deletion hides as the first"
+    );
 }
 
 pub(super) async fn numbers_are_not_reused_when_the_log_is_emptied<S: RepoStore>(store: Arc<S>) {
@@ -212,6 +222,9 @@ pub(super) async fn numbers_are_not_reused_when_the_log_is_emptied<S: RepoStore>
     let second = author.commit(&*store, vec![create("a.b.c/2")]).await;
     let swept = store.sweep(Retention::default().events_before(cut)).await.unwrap();
     assert_eq!(swept.events, 4);
+    let exact = all(&*store, 0, 10).await[0].time;
+    let swept = store.sweep(Retention::default().events_before(exact)).await.unwrap();
+    assert_eq!(swept.events, 0, "an event of the very time is not before it");
     assert_eq!(seqs(&*store).await, second.seqs.clone().collect::<Vec<_>>());
     let page = store.events(0, 10).await.unwrap();
     assert_eq!((page.start, page.oldest), (first.seqs.start, second.seqs.start));

@@ -186,6 +186,11 @@ pub(super) async fn blobs_follow_an_import<S: RepoStore + BlobIndex>(store: Arc<
     assert_eq!(store.missing(&author.did, Some(expected[0]), 10).await.unwrap().len(), 1);
     let counts = store.counts(&author.did).await.unwrap().unwrap();
     assert_eq!((counts.blobs_expected, counts.blobs_stored), (3, 1));
+    let rev = store.repo(&author.did).await.unwrap().unwrap().rev;
+    assert!(
+        store.list(&author.did, rev, None, 10).await.unwrap().is_empty(),
+        "nothing is newer than the import"
+    );
     assert!(
         !upload(&*store, &author, &later, "object/later").await.temporary,
         "blob rule 2: it was waited for"

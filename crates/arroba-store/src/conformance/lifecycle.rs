@@ -138,6 +138,14 @@ pub(super) async fn a_deleted_repository_can_come_back<S: RepoStore>(store: Arc<
         "rule 3: revs grow"
     );
     let loaded = store.load(&author.did, Loader::for_read([])).await.unwrap();
+    let mut same = author.creation(Vec::new(), loaded.as_ref());
+    if let ChangeKind::Create { commit, .. } = &mut same.kind {
+        commit.signed.rev = loaded.as_ref().unwrap().repo.rev.unwrap();
+    }
+    assert!(
+        matches!(apply(&*store, same).await, Err(ApplyError::Conflict { head: None })),
+        "rule 3: revs grow"
+    );
     apply(&*store, author.creation(vec![create("x.y.z/1")], loaded.as_ref())).await.unwrap();
     let model: Model = [(path("x.y.z/1"), record("x.y.z/1"))].into();
     agrees(&*store, &author.did, &model).await;

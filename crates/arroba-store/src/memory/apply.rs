@@ -56,7 +56,12 @@ impl State {
             ChangeKind::Takedown { reference } => {
                 let next = self.next_seq;
                 let (id, repo) = self.existing(&did)?;
-                repo.takedown_before = if reference.is_some() { next } else { 0 };
+                repo.takedown_before = match (&reference, &repo.row.takedown) {
+                    (None, _) => 0,
+                    (Some(_), None) => next,
+                    // Its first takedown is to be seen.
+                    (Some(_), Some(_)) => repo.takedown_before,
+                };
                 repo.row.takedown = reference;
                 id
             }

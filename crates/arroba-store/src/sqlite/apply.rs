@@ -31,13 +31,14 @@ pub(super) struct Hands<'a, 'b> {
     pub(super) nodes: &'a NodeCache,
 }
 
-pub(super) fn apply(hands: &mut Hands<'_, '_>, change: Change) -> Result<Applied, ApplyError> {
+pub(super) fn apply(hands: &mut Hands<'_, '_>, change: &Change) -> Result<Applied, ApplyError> {
     let connection = hands.scope.connection;
     let Change { did, time, kind, events } = change;
-    let found = rows::by_did(connection, &did)?;
+    let time = *time;
+    let found = rows::by_did(connection, did)?;
     let repo = match kind {
         ChangeKind::Reserve { handle, sealed_key } => {
-            let id = reserve(connection, &did, found.as_ref(), handle.as_ref(), &sealed_key, time)?;
+            let id = reserve(connection, did, found.as_ref(), handle.as_ref(), sealed_key, time)?;
             if !events.is_empty() {
                 return Err(ApplyError::Malformed("a reservation has no events"));
             }
@@ -45,15 +46,15 @@ pub(super) fn apply(hands: &mut Hands<'_, '_>, change: Change) -> Result<Applied
         }
         ChangeKind::Create { handle, sealed_key, status, commit } => {
             let id =
-                reserve_for_creation(connection, &did, found.as_ref(), handle.as_ref(), &sealed_key, time)?;
-            create(hands, id, found.and_then(|found| found.repo.rev), status, &commit, time)?;
+                reserve_for_creation(connection, did, found.as_ref(), handle.as_ref(), sealed_key, time)?;
+            create(hands, id, found.and_then(|found| found.repo.rev), *status, commit, time)?;
             id
         }
-        ChangeKind::Commit(commit) => commit_to(hands, found.ok_or(ApplyError::NotFound)?, &commit, time)?,
+        ChangeKind::Commit(commit) => commit_to(hands, found.ok_or(ApplyError::NotFound)?, commit, time)?,
         ChangeKind::Status { status } => {
             let found = existing(found)?;
             let code = match status {
-                RepoStatus::Active | RepoStatus::Deactivated | RepoStatus::Suspended => status_code(status),
+                RepoStatus::Active | RepoStatus::Deactivated | RepoStatus::Suspended => status_code(*status),
                 _ => None,
             };
             let code = code.ok_or(ApplyError::Malformed("a status is active, deactivated or suspended"))?;
@@ -62,14 +63,17 @@ pub(super) fn apply(hands: &mut Hands<'_, '_>, change: Change) -> Result<Applied
         }
         ChangeKind::Takedown { reference } => {
             let found = existing(found)?;
-            run(connection, "UPDATE repo SET takedown = ?2 WHERE id = ?1", (found.id, &reference))?;
-            let before = if reference.is_some() { hands.scope.log.next_seq } else { 0 };
-            run(
-                connection,
-                "INSERT INTO purge (repo, deleted, takedown) VALUES (?1, 0, ?2) \
-                 ON CONFLICT (repo) DO UPDATE SET takedown = excluded.takedown",
-                (found.id, before),
-            )?;
+            run(connection, "UPDATE repo SET takedown = ?2 WHERE id = ?1", (found.id, reference))?;
+            // One that is taken down already stays hidden up to where it was: its first takedown is to be seen.
+            if reference.is_none() || found.repo.takedown.is_none() {
+                let before = if reference.is_some() { hands.scope.log.next_seq } else { 0 };
+                run(
+                    connection,
+                    "INSERT INTO purge (repo, deleted, takedown) VALUES (?1, 0, ?2) \
+                     ON CONFLICT (repo) DO UPDATE SET takedown = excluded.takedown",
+                    (found.id, before),
+                )?;
+            }
             hands.scope.fresh.hides = true;
             found.id
         }
@@ -87,7 +91,7 @@ pub(super) fn apply(hands: &mut Hands<'_, '_>, change: Change) -> Result<Applied
         ChangeKind::Announce => existing(found)?.id,
         ChangeKind::Hide { subject, reference } => {
             let found = existing(found)?;
-            let subject = subject_text(&subject);
+            let subject = subject_text(subject);
             match reference {
                 Some(reference) => run(
                     connection,
@@ -104,7 +108,7 @@ pub(super) fn apply(hands: &mut Hands<'_, '_>, change: Change) -> Result<Applied
         }
         ChangeKind::Delete => delete(hands, &found.ok_or(ApplyError::NotFound)?, events.is_empty())?,
     };
-    Ok(Applied { seqs: emit(hands.scope, repo, &did, time, &events)? })
+    Ok(Applied { seqs: emit(hands.scope, repo, did, time, events)? })
 }
 
 pub(super) fn subject_text(subject: &Subject) -> String {

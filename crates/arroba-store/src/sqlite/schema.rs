@@ -24,12 +24,10 @@ const WRITER_PRAGMAS: &str = "
     PRAGMA trusted_schema = OFF;
 ";
 
-/// The page cache of the writer in KiB, negative as SQLite wants it; filled only as far as it is used.
-const WRITER_CACHE: &str = "PRAGMA cache_size = -32768;";
-
-pub(super) fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn configure_writer(connection: &Connection, page_cache: usize) -> Result<(), StoreError> {
     connection.execute_batch(WRITER_PRAGMAS)?;
-    connection.execute_batch(WRITER_CACHE)?;
+    // Negative: in KiB, not in pages.
+    connection.execute_batch(&format!("PRAGMA cache_size = -{};", (page_cache >> 10).max(64)))?;
     connection.set_prepared_statement_cache_capacity(256);
     Ok(())
 }

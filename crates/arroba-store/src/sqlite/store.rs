@@ -118,7 +118,9 @@ impl RepoStore for Sqlite {
                 }
                 let nodes = self.inner.nodes.clone();
                 let queued = self.inner.writer.enqueue(change_weight(&change), move |scope| {
-                    apply(&mut Hands { scope, nodes: &nodes }, change)
+                    let applied = apply(&mut Hands { scope, nodes: &nodes }, &change)?;
+                    // Freeing it (it holds a tree) is not the writer's work.
+                    Ok::<_, ApplyError>((applied, change))
                 });
                 full = queued.as_ref().err().cloned();
                 queued
@@ -127,9 +129,10 @@ impl RepoStore for Sqlite {
         let mut answers = Vec::with_capacity(waiting.len());
         for answer in waiting {
             answers.push(match answer {
-                Ok(answer) => {
-                    answer.await.unwrap_or_else(|_| Err(StoreError::Stopped { source: None }.into()))
-                }
+                Ok(answer) => answer
+                    .await
+                    .unwrap_or_else(|_| Err(StoreError::Stopped { source: None }.into()))
+                    .map(|(applied, _)| applied),
                 Err(error) => Err(error.into()),
             });
         }

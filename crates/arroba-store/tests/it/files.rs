@@ -138,6 +138,36 @@ async fn what_a_crash_left_on_its_way_is_cleared() {
 }
 
 #[tokio::test]
+async fn what_was_replaced_or_deleted_leaves_the_file() {
+    let store = Sqlite::in_memory(SqliteOptions::default()).await.unwrap();
+    let (kept, gone) = (Author::new(1), Author::new(2));
+    for author in [&kept, &gone] {
+        author.create(&store, (0..50).map(write).collect()).await;
+    }
+    let count = |table: &'static str| {
+        store.read(move |connection| {
+            let query = format!("SELECT count(*) FROM {table}");
+            Ok::<u64, StoreError>(connection.query_row(&query, [], |row| row.get(0))?)
+        })
+    };
+    // An import of nothing takes the place of all records.
+    let mut stage = store.stage(&kept.did).await.unwrap();
+    let root = arroba_core::mst::Builder::new().finish();
+    stage.put_nodes(root).await.unwrap();
+    let loaded = store.load(&kept.did, Loader::for_read([])).await.unwrap().unwrap();
+    let staged = arroba_core::repo::resign(&arroba_core::mst::Tree::empty()).unwrap();
+    let change = kept.commit_of(kept.sign(staged, Some(&loaded)), &loaded, Vec::new());
+    stage.finish(change).await.unwrap();
+    store.apply(vec![gone.change(ChangeKind::Delete, Vec::new())]).await.remove(0).unwrap();
+    assert_eq!(count("record").await.unwrap(), 100, "clearing is left to the sweep");
+    while store.sweep(Retention::default()).await.unwrap().more {}
+    assert_eq!(count("record").await.unwrap(), 0);
+    assert_eq!(count("node").await.unwrap(), 1);
+    assert_eq!(count("tree").await.unwrap(), 1);
+    assert_eq!(blocks(&store, &kept).await.unwrap(), 2);
+}
+
+#[tokio::test]
 async fn one_process_has_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pds.sqlite");
