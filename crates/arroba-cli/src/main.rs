@@ -1,2 +1,27 @@
-//! The arroba command: run a Personal Data Server and look after it.
-fn main() {}
+//! The `arroba` command: run a Personal Data Server and look after it.
+
+mod api;
+mod cli;
+mod commands;
+mod configuration;
+mod listener;
+mod logging;
+mod output;
+mod resolver;
+
+use anyhow::Context;
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime");
+    match runtime.and_then(|runtime| runtime.block_on(Box::pin(commands::run(cli)))) {
+        Ok(code) => code,
+        Err(error) => {
+            output::report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -38,6 +38,6 @@ pub use crate::host::{
     NewRepo, Repo, RepoHost, RepoHostBuilder, RepoPlan, Write, WriteResult, Written,
 };
 pub use crate::import::ImportError;
-pub use crate::pds::{Pds, PdsBuilder};
+pub use crate::pds::{Pds, PdsBuilder, stop_signal};
 pub use crate::secrets::{Secrets, SecretsError};
 pub use crate::service::Service;

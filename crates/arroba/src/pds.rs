@@ -13,6 +13,7 @@ use axum::Router;
 use axum::extract::FromRef;
 
 pub use builder::PdsBuilder;
+pub use serve::stop_signal;
 
 use crate::accounts::Logins;
 use crate::auth::Authority;

@@ -64,9 +64,16 @@ impl Pds {
         open.abort().await;
         stop.cancel();
         let _ = counting.await;
+        self.close().await
+    }
+
+    /// Ends a server that is not served: its background work, then its store.
+    ///
+    /// # Errors
+    /// A store that cannot be closed.
+    pub async fn close(self) -> Result<()> {
         self.host.close().await;
-        self.store.close().await?;
-        Ok(())
+        Ok(self.store.close().await?)
     }
 
     /// Serves the figures of this server to Prometheus on an address of its own, at `/metrics`, until the future is
@@ -109,8 +116,8 @@ impl Pds {
     }
 }
 
-/// Completes when the process is told to stop.
-async fn stop_signal() {
+/// Completes when the process is told to stop: by SIGTERM, or by SIGINT (Ctrl-C).
+pub async fn stop_signal() {
     let interrupt = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
             tracing::error!(%error, "Ctrl-C cannot be heard");

@@ -1,0 +1,68 @@
+//! `arroba serve`.
+
+use crate::{cli::Serve, configuration, listener, logging, output};
+use anyhow::Context;
+use arroba::{Pds, config::Config};
+use std::process::ExitCode;
+
+pub(crate) async fn run(options: &Serve) -> anyhow::Result<ExitCode> {
+    let loaded = configuration::load(options.config.as_deref())?;
+    for warning in &loaded.warnings {
+        output::notice(&format!("warning: {warning}"));
+    }
+    let config = loaded.config;
+    if options.check {
+        explain(&config)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if config.log_enabled {
+        logging::start();
+    }
+    serve(&config).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    // The port first: a second server must not touch the data of the first.
+    let listener = listener::everywhere(config.port).await?;
+    let pds = Pds::from_config(config).await?.build().await.context("starting the server")?;
+    let metrics = match config.metrics_address {
+        Some(address) => {
+            let serving = pds.metrics_listener(address).await;
+            Some(tokio::spawn(serving.with_context(|| format!("listening for Prometheus on {address}"))?))
+        }
+        None => None,
+    };
+    output::notice(&format!("serving {} on port {}", config.public_url(), listener.local_addr()?.port()));
+    let served = pds.serve_on(listener, arroba::stop_signal()).await;
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
+    Ok(served?)
+}
+
+fn explain(config: &Config) -> anyhow::Result<()> {
+    let on = |on: bool| if on { "yes" } else { "no" };
+    let crawlers: Vec<_> = config.crawlers.iter().map(ToString::to_string).collect();
+    let metrics = config.metrics_address.map_or_else(|| "nowhere".into(), |address| address.to_string());
+    for (name, value) in [
+        ("public address", config.public_url()),
+        ("port", config.port.to_string()),
+        ("data", config.data_directory.display().to_string()),
+        ("blobs", config.blob_location().display().to_string()),
+        ("handle domains", config.service_handle_domains().join(" ")),
+        ("PLC directory", config.plc_url.to_string()),
+        ("relays", if crawlers.is_empty() { "none".into() } else { crawlers.join(" ") }),
+        ("invite codes", on(config.invite_required).into()),
+        ("rate limits", on(config.rate_limits_enabled).into()),
+        ("imports", on(config.accepting_repo_imports).into()),
+        ("largest blob", format!("{} bytes", config.blob_upload_limit)),
+        ("largest import", format!("{} bytes", config.max_repo_import_size)),
+        ("loopback allowed", on(config.allows_loopback()).into()),
+        ("metrics", metrics),
+        ("log", on(config.log_enabled).into()),
+    ] {
+        output::line(format!("{name:<17} {value}"))?;
+    }
+    Ok(())
+}
