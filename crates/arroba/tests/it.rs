@@ -4,6 +4,7 @@
 mod it {
     mod accounts;
     mod fixture;
+    mod methods;
     mod on_memory;
     mod on_sqlite;
     mod pds;
