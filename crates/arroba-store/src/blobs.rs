@@ -21,8 +21,6 @@ use rand::Rng;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use crate::{blob_index::BlobIndex, error::StoreError};
-
 /// Uploads are held back up to this size and then sent in parts of it; 5 MiB is the least that S3 takes.
 const PART_BYTES: usize = 5 << 20;
 
@@ -67,9 +65,6 @@ pub enum BlobError {
         /// The size of the object in bytes.
         size: u64,
     },
-    /// The index of blobs cannot be read or written.
-    #[error("the index of blobs failed")]
-    Index(#[source] StoreError),
     /// The object store failed.
     #[error("the object store failed")]
     Store(#[source] Box<object_store::Error>),
@@ -196,22 +191,6 @@ impl Blobs {
             Err(error) => Err(store_error(object, error)),
         }
     }
-
-    /// Deletes the objects that the index calls garbage, at most `limit`, and makes it forget them. Returns how many.
-    ///
-    /// # Errors
-    /// [`BlobError::Index`], [`BlobError::Store`]; what is left comes again.
-    pub async fn collect(&self, index: &dyn BlobIndex, limit: usize) -> Result<usize, BlobError> {
-        let objects = index.garbage(limit).await.map_err(BlobError::Index)?;
-        for object in &objects {
-            self.delete(object).await?;
-        }
-        let count = objects.len();
-        if count > 0 {
-            index.collected(objects).await.map_err(BlobError::Index)?;
-        }
-        Ok(count)
-    }
 }
 
 fn store_error(object: &str, error: object_store::Error) -> BlobError {
@@ -289,24 +268,6 @@ mod tests {
         }
         let files = walk(directory.path());
         assert!(files.is_empty(), "left behind: {files:?}");
-    }
-
-    #[tokio::test]
-    async fn garbage_is_collected_and_nothing_else() {
-        let (index, blobs) = (crate::Memory::new(), Blobs::memory());
-        for object in ["a/kept", "a/gone", "a/never-written"] {
-            index.begin_upload(object, 1).await.unwrap();
-        }
-        for object in ["a/kept", "a/gone"] {
-            blobs.put(object, stream::iter(chunks(100, 10).1), 1000).await.unwrap();
-        }
-        for object in ["a/gone", "a/never-written"] {
-            index.abandon_upload(object).await.unwrap();
-        }
-        assert_eq!(blobs.collect(&index, 10).await.unwrap(), 2);
-        assert_eq!(blobs.collect(&index, 10).await.unwrap(), 0);
-        assert_eq!(read(&blobs, "a/kept", None).await.len(), 100);
-        assert!(matches!(blobs.get("a/gone", None).await, Err(BlobError::NotFound { .. })));
     }
 
     trait IntoIo {

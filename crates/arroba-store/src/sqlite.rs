@@ -75,9 +75,9 @@ impl Default for SqliteOptions {
             readers: 8,
             bulk_readers: 3,
             start_seq: None,
-            page_cache: 32 << 20,
-            node_cache: 32 << 20,
-            recent_events: 4 << 20,
+            page_cache: 16 << 20,
+            node_cache: 12 << 20,
+            recent_events: 2 << 20,
         }
     }
 }

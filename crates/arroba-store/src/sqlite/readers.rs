@@ -10,10 +10,10 @@ use tokio::sync::Semaphore;
 
 use crate::error::StoreError;
 
-/// Page cache of one reader.
+/// A reader's cache is small: the system caches the file, and an export passes every page once.
 const READER_PRAGMAS: &str = "
     PRAGMA query_only = ON;
-    PRAGMA cache_size = -4096;
+    PRAGMA cache_size = -2048;
     PRAGMA temp_store = MEMORY;
     PRAGMA trusted_schema = OFF;
 ";

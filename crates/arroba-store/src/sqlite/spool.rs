@@ -26,7 +26,7 @@ use crate::{error::StoreError, query::Block};
 /// Bytes of one answer that may wait in memory.
 const ONE_IN_MEMORY: u64 = 4 << 20;
 /// Bytes of all answers that may wait in memory.
-const ALL_IN_MEMORY: u64 = 64 << 20;
+const ALL_IN_MEMORY: u64 = 16 << 20;
 /// Bytes of all answers that may wait in files.
 const ALL_IN_FILES: u64 = 16 << 30;
 /// How much is written or read at once.
@@ -283,7 +283,7 @@ mod tests {
             .collect();
         assert!(space.memory.load(Ordering::Relaxed) <= ALL_IN_MEMORY);
         let in_memory = spools.iter().filter(|spool| spool.file.is_none()).count();
-        assert!((10..30).contains(&in_memory), "{in_memory} in memory");
+        assert!((3..10).contains(&in_memory), "{in_memory} in memory");
         drop(spools);
         assert_eq!(space.memory.load(Ordering::Relaxed), 0);
     }

@@ -21,7 +21,7 @@ use crate::error::{Cause, StoreError};
 /// Changes that wait before callers are sent away.
 const QUEUE_JOBS: usize = 1024;
 /// Bytes of waiting changes before callers are sent away.
-const QUEUE_BYTES: usize = 256 << 20;
+const QUEUE_BYTES: usize = 64 << 20;
 /// Changes in one transaction at most: the group's sync is shared, but its first caller waits for the last.
 const GROUP_JOBS: usize = 256;
 /// Bytes in one transaction at most, by the weights that the callers gave.
