@@ -55,6 +55,9 @@ pub(crate) struct Serve {
     /// Check the configuration, say what it means, and stop.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Print every setting with its meaning and default, as a file of environment variables, and stop.
+    #[arg(long, conflicts_with_all = ["config", "check"])]
+    pub(crate) example: bool,
 }
 
 /// The server an account command speaks to.

@@ -6,6 +6,10 @@ use arroba::{Pds, config::Config};
 use std::process::ExitCode;
 
 pub(crate) async fn run(options: &Serve) -> anyhow::Result<ExitCode> {
+    if options.example {
+        output::line(Config::example().trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let loaded = configuration::load(options.config.as_deref())?;
     for warning in &loaded.warnings {
         output::notice(&format!("warning: {warning}"));
@@ -65,4 +69,16 @@ fn explain(config: &Config) -> anyhow::Result<()> {
         output::line(format!("{name:<17} {value}"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_file_is_the_one_that_the_program_prints() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/pds.env");
+        let file = std::fs::read_to_string(path).expect("docs/pds.env is there");
+        assert_eq!(file, Config::example(), "write it anew: arroba serve --example > docs/pds.env");
+    }
 }
