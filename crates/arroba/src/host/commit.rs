@@ -69,7 +69,7 @@ impl RepoHost {
                 Staging::Changed(change, promise) => match self.apply(change).await {
                     Ok(applied) => return Ok(promise.keep(&applied)),
                     Err(ApplyError::Conflict { .. }) => {}
-                    Err(error) => return Err(HostError::refused(did, None, error)),
+                    Err(error) => return Err(super::resolve::refused(did, prepared, error)),
                 },
             }
         }

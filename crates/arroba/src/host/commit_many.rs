@@ -106,7 +106,7 @@ impl RepoHost {
                 Err(ApplyError::Conflict { .. }) => {
                     self.commit_in_turn(&pending.did, &pending.prepared, &pending.options).await
                 }
-                Err(error) => Err(HostError::refused(&pending.did, None, error)),
+                Err(error) => Err(super::resolve::refused(&pending.did, &pending.prepared, error)),
             };
             results.push((pending.index, result));
         }

@@ -69,6 +69,8 @@ pub enum HostError {
         mime_type: String,
         /// The size that it has, in bytes.
         size: u64,
+        /// Whether the record has the media type right, so that it is the size that is wrong.
+        type_matches: bool,
     },
     /// A blob was not taken in.
     #[error(transparent)]
@@ -143,7 +145,7 @@ impl HostError {
             (ApplyError::HandleTaken, Some(handle)) => Self::HandleTaken(handle.clone()),
             (ApplyError::MissingBlob(cid), _) => Self::BlobNotFound(cid),
             (ApplyError::BlobMismatch { cid, mime_type, size }, _) => {
-                Self::BlobMismatch { cid, mime_type, size }
+                Self::BlobMismatch { cid, mime_type, size, type_matches: false }
             }
             (ApplyError::Store(error), _) => Self::Store(error),
             (error, _) => Self::Store(StoreError::backend(error)),

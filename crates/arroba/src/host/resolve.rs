@@ -8,6 +8,7 @@ use arroba_core::mst::Tree;
 use arroba_core::repo::{self, RecordChange, SignedCommit};
 use arroba_core::syntax::{AtUri, Did, RecordPath};
 use arroba_lexicons::json::SwapRecord;
+use arroba_store::ApplyError;
 
 use super::{CommitOptions, HostError, RepoHost, Write, WriteResult, Written};
 use crate::records::{Record, prepare};
@@ -142,6 +143,21 @@ pub(super) fn blobs(prepared: &[Prepared], commit: &SignedCommit) -> Vec<(Record
         blobs.iter().map(|blob| (path.clone(), blob.clone()))
     })
     .collect()
+}
+
+/// What a store's refusal means, given what the records say of their blobs.
+pub(super) fn refused(did: &Did, prepared: &[Prepared], error: ApplyError) -> HostError {
+    match HostError::refused(did, None, error) {
+        HostError::BlobMismatch { cid, mime_type, size, .. } => {
+            let claimed = prepared.iter().flat_map(|prepared| match &prepared.action {
+                Action::Create(record) | Action::Update(record) | Action::Put(record, _) => &record.blobs[..],
+                Action::Delete(_) => &[],
+            });
+            let type_matches = claimed.filter(|blob| blob.cid == cid).all(|blob| blob.mime_type == mime_type);
+            HostError::BlobMismatch { cid, mime_type, size, type_matches }
+        }
+        error => error,
+    }
 }
 
 fn check_swap(swap: SwapRecord, current: Option<&Link>) -> Result<(), HostError> {

@@ -42,8 +42,8 @@ impl From<HostError> for XrpcError {
             HostError::BlobNotFound(cid) => {
                 Self::named("BlobNotFound", format!("Could not find blob: {cid}"))
             }
-            HostError::BlobMismatch { cid, mime_type, size } => Self::named(
-                "InvalidMimeType",
+            HostError::BlobMismatch { cid, mime_type, size, type_matches } => Self::named(
+                if type_matches { "InvalidSize" } else { "InvalidMimeType" },
                 format!("Blob {cid} was uploaded as {size} bytes of {mime_type}"),
             ),
             HostError::Upload(error) => upload_refused(error),
