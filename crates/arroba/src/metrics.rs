@@ -12,7 +12,7 @@ use crate::error::Error;
 
 const REQUEST_SECONDS: &str = "arroba_request_duration_seconds";
 const REQUESTS: &str = "arroba_requests_total";
-const COMMITS: &str = "arroba_events_total";
+const EVENTS: &str = "arroba_events_total";
 const SEQ: &str = "arroba_seq";
 const SUBSCRIBERS: &str = "arroba_subscribers";
 const BUCKETS: &[f64] = &[
@@ -46,7 +46,7 @@ impl Metrics {
         ] {
             recorder.describe_gauge(name, unit, text);
         }
-        let (name, unit, text) = describe(COMMITS, "events written since the start");
+        let (name, unit, text) = describe(EVENTS, "events written since the start");
         recorder.describe_counter(name, unit, text);
         recorder.describe_histogram(
             REQUEST_SECONDS.into(),
@@ -56,7 +56,7 @@ impl Metrics {
         let handle = recorder.handle();
         let gauge = |name| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
         let (seq, subscribers) = (gauge(SEQ), gauge(SUBSCRIBERS));
-        let events = recorder.register_counter(&Key::from_static_name(COMMITS), &METADATA);
+        let events = recorder.register_counter(&Key::from_static_name(EVENTS), &METADATA);
         Ok(Self(Arc::new(Inner { recorder, handle, seq, subscribers, events, routes: Mutex::default() })))
     }
 
@@ -106,8 +106,6 @@ fn precise(value: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -118,6 +116,5 @@ mod tests {
         assert!(text.contains("arroba_events_total 3") && text.contains("arroba_subscribers 2"), "{text}");
         assert!(text.contains("arroba_seq 4294967299"), "{text}");
         assert!(!other.render(0).contains("4294967299"));
-        let _ = Duration::ZERO;
     }
 }
