@@ -66,10 +66,11 @@ impl RepoHost {
         if commit.rev.micros() > self.clock().now_micros().saturating_add(MAX_CLOCK_SKEW_MICROS) {
             return Err(ImportError::FutureRev(commit.rev).into());
         }
-        let _turn = self.turn(did).await;
         let repo = self.store().repo(did).await?.ok_or_else(|| HostError::RepoNotFound(did.clone()))?;
+        // Before the turn is taken: this may ask the network.
         self.check_signature(&repo, &commit).await?;
-        self.take_over(&repo, &commit, spool).await
+        let _turn = self.turn(did).await;
+        self.take_over(did, &commit, spool).await
     }
 
     /// Whether the commit was signed by a key that the identity has or had.
@@ -91,12 +92,11 @@ impl RepoHost {
 
     async fn take_over(
         &self,
-        repo: &RepoRow,
+        did: &Did,
         commit: &Commit,
         spool: Spool,
     ) -> Result<Option<CommitMeta>, HostError> {
-        let did = &repo.did;
-        let (_, head, _) = self.load(did, Loader::for_read([])).await?;
+        let (repo, head, _) = self.load(did, Loader::for_read([])).await?;
         if head.data == commit.data {
             return Ok(None);
         }
@@ -104,7 +104,7 @@ impl RepoHost {
         let mut stage = self.store().stage(did).await.map_err(refused)?;
         let root = fill(&mut *stage, spool, commit.data).await?;
         let tree = root.tree(commit.data)?;
-        let key = self.signing_key(repo)?;
+        let key = self.signing_key(&repo)?;
         let reservation = self.store().reserve(did).await?;
         let rev = reservation
             .rev

@@ -15,7 +15,6 @@ impl RepoHost {
     ///
     /// [`HostError::RepoNotFound`], [`HostError::HandleTaken`], [`HostError::Directory`].
     pub async fn update_handle(&self, did: &Did, handle: &Handle) -> Result<(), HostError> {
-        let _turn = self.0.turns.take(did).await;
         self.standing(did).await?;
         if self.0.store.by_handle(handle).await?.is_some_and(|other| other.did != *did) {
             return Err(HostError::HandleTaken(handle.clone()));
@@ -23,6 +22,8 @@ impl RepoHost {
         if did.method() == "plc" {
             self.update_directory(did, handle).await?;
         }
+        // Not before: nobody waits for a turn while the directory is asked.
+        let _turn = self.0.turns.take(did).await;
         let events = vec![events::identity(did, Some(handle), self.now())];
         let kind = ChangeKind::Identity { handle: Some(handle.clone()), sealed_key: None };
         let change = self.change(did, events, kind);

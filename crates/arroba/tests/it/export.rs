@@ -1,10 +1,15 @@
 //! Repos as CAR files.
 
+use std::collections::HashMap;
+
 use arroba::core::car::{self, Limits};
-use arroba::core::repo::verify::{self, CarLimits, Found};
+use arroba::core::data::Cid;
+use arroba::core::mst::{Expect, NodeData};
+use arroba::core::repo::verify::{self, CarLimits};
 use arroba::core::syntax::Nsid;
 use arroba::core::{nsid, record_key};
 use arroba::{Repo, Write};
+use bytes::Bytes;
 use futures::TryStreamExt;
 use serde_json::json;
 
@@ -35,15 +40,29 @@ async fn exports_verify_and_come_in_streamable_order() {
         let verified = verify::car(&file, alice.did(), &key, CarLimits::default()).unwrap();
         assert_eq!((verified.commit_cid, verified.commit.rev), alice.head().await.unwrap());
 
-        // Commit first; then each node directly after what names it, so that nothing is held.
-        let limits = CarLimits { max_held_bytes: 0, hold_records: true, ..CarLimits::default() };
-        let mut verifier = verify::CarVerifier::new(alice.did().clone(), Some(key.clone()), limits);
-        verifier.push(&file);
-        let found: Vec<_> = verifier.by_ref().collect::<Result<_, _>>().unwrap();
-        verifier.finish().unwrap();
-        assert!(matches!(found[0], Found::Commit { .. }));
-        let blocks = car::read_all(&file, &Limits::REPOSITORY).unwrap().blocks.len() as u64;
-        assert_eq!(blocks, 1 + verified.nodes + verified.records);
+        // Commit first; then each node, and directly after it what it names, in order.
+        let blocks = car::read_all(&file, &Limits::REPOSITORY).unwrap().blocks;
+        let mut reader = car::Reader::new(Limits::REPOSITORY);
+        reader.push(&file);
+        let order: Vec<_> = reader.map(|block| block.unwrap().cid).collect();
+        let mut expected = vec![verified.commit_cid];
+        walk(verified.commit.data, Expect::root(None), &blocks, &mut expected);
+        assert_eq!(order, expected);
+        assert_eq!(blocks.len() as u64, 1 + verified.nodes + verified.records);
+    }
+}
+
+fn walk(cid: Cid, expect: Expect<'_>, blocks: &HashMap<Cid, Bytes>, order: &mut Vec<Cid>) {
+    order.push(cid);
+    let node = NodeData::decode(&blocks[&cid], expect).unwrap();
+    if let Some(left) = node.left {
+        walk(left, Expect::child(node.height - 1, b"", None), blocks, order);
+    }
+    for entry in &node.entries {
+        order.push(entry.value.cid().unwrap());
+        if let Some(right) = entry.right {
+            walk(right, Expect::child(node.height - 1, entry.key.as_bytes(), None), blocks, order);
+        }
     }
 }
 
