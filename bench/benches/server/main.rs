@@ -1,5 +1,5 @@
 //! What a user's operation costs: CPU time of the server's process over the number of operations, the median of several
-//! rounds. The server is the `arroba` binary in a process of its own, so the load generator costs it nothing.
+//! rounds. The server runs in a process of its own, so the load generator costs it nothing.
 //!
 //! The defaults are small enough to try it out; `README.md` has the command of the figures.
 
@@ -57,9 +57,12 @@ struct Options {
     /// Only these: commit, create, get, list, export, fan-out, backfill.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// The server.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/arroba"))]
-    arroba: PathBuf,
+    /// The `arroba` binary to measure; without it, the same server built into this one, in a process of its own.
+    #[arg(long)]
+    arroba: Option<PathBuf>,
+    /// To be that server, on this port.
+    #[arg(long, hide = true)]
+    serve: Option<u16>,
     /// What cargo says to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -77,6 +80,9 @@ async fn main() -> anyhow::Result<()> {
     let temporary = tempfile::tempdir()?;
     let directory = options.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&directory)?;
+    if let Some(port) = options.serve {
+        return process::serve(&directory, port).await;
+    }
     let data = Data::new(&directory, options.repos, options.records);
     let started = Instant::now();
     data.prepare(options.large).await?;
@@ -90,10 +96,6 @@ async fn main() -> anyhow::Result<()> {
     let bench = Bench { options, data, next: AtomicUsize::new(0) };
     if bench.options.wants("commit") {
         bench.commit().await?;
-    }
-    if !bench.options.arroba.exists() {
-        println!("skipped what needs a server: build it with `cargo build --release -p arroba-cli`");
-        return Ok(());
     }
     bench.server().await
 }
@@ -132,7 +134,7 @@ impl Bench {
     }
 
     async fn server(&self) -> anyhow::Result<()> {
-        let server = Server::start(&self.options.arroba, &self.data.directory).await?;
+        let server = Server::start(self.options.arroba.as_deref(), &self.data.directory).await?;
         let id = server.id();
         let tokens = self.data.accounts.iter().map(access_token).collect::<anyhow::Result<Vec<_>>>()?;
         let write = |number: usize, account: usize| {

@@ -1,4 +1,4 @@
-//! The server: `arroba serve` in a process of its own.
+//! The server, in a process of its own.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -7,7 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use arroba::core::crypto::jwt::hs256;
+use arroba::core::crypto::{Curve, PrivateKey};
 use arroba::core::syntax::Did;
+use arroba::store::Sqlite;
+use arroba::store::blobs::Blobs;
+use arroba::store::seal::MasterKey;
+use arroba::{Pds, Secrets};
 use serde_json::json;
 
 use crate::http::Connection;
@@ -22,11 +27,18 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(arroba: &Path, data: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(arroba: Option<&Path>, data: &Path) -> anyhow::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let child = Command::new(arroba)
-            .arg("serve")
+        let mut command = match arroba {
+            Some(arroba) => Command::new(arroba),
+            None => Command::new(std::env::current_exe()?),
+        };
+        match arroba {
+            Some(_) => command.arg("serve"),
+            None => command.arg("--serve").arg(port.to_string()).arg("--data").arg(data),
+        };
+        let child = command
             .env_clear()
             .env("PDS_HOSTNAME", "localhost")
             .env("PDS_PORT", port.to_string())
@@ -41,7 +53,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()
-            .with_context(|| format!("failed to start {}", arroba.display()))?;
+            .with_context(|| format!("failed to start {command:?}"))?;
         let mut server = Self { child, address };
         server.wait().await?;
         Ok(server)
@@ -65,6 +77,24 @@ impl Server {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
+}
+
+/// What `arroba serve` does with the settings of [`Server::start`].
+pub(crate) async fn serve(data: &Path, port: u16) -> anyhow::Result<()> {
+    let secrets = Secrets::new(
+        MasterKey::load_or_create(data.join("master.key"))?,
+        PrivateKey::from_bytes(Curve::K256, &[9; 32])?,
+        SESSION_SECRET,
+    )?;
+    let store = Sqlite::open(data.join("pds.sqlite")).await?;
+    Pds::builder("localhost", secrets, store)
+        .public_url(format!("http://localhost:{port}"))
+        .service_did(Did::parse(SERVICE)?)
+        .blobs(Blobs::dir(data.join("blobs"))?)
+        .allow_loopback()
+        .serve((Ipv4Addr::LOCALHOST, port))
+        .await?;
+    Ok(())
 }
 
 impl Drop for Server {
