@@ -10,6 +10,7 @@
 //! [`Accounts::unfinished`] lists what is in between.
 
 mod account;
+mod cache;
 mod creation;
 mod error;
 mod invites;
@@ -24,6 +25,8 @@ pub use invites::{Invite, InviteUse, NewInvite};
 pub use password::{PasswordHash, Passwords};
 pub use preferences::Preference;
 pub use sessions::{Rotated, Session};
+
+pub(crate) use cache::AccountCache;
 
 use crate::sqlite::Sqlite;
 

@@ -12,6 +12,7 @@ mod events;
 mod export;
 #[cfg(test)]
 mod faults;
+mod hot;
 mod lock;
 mod log;
 mod read;
@@ -40,15 +41,16 @@ use tokio::sync::watch;
 use self::{
     cache::NodeCache,
     checkpoint::Checkpoints,
+    hot::HotRepos,
     lock::FileLock,
     log::Log,
     readers::Readers,
     recent::Recent,
     spool::SpoolSpace,
     store::change_weight,
-    writer::{Scope, Writer},
+    writer::{Known, Scope, Writer},
 };
-use crate::error::StoreError;
+use crate::{accounts::AccountCache, error::StoreError};
 
 /// How a [`Sqlite`] store is opened.
 #[derive(Clone, Debug)]
@@ -97,6 +99,8 @@ struct Inner {
     readers: Option<Pools>,
     tail: watch::Receiver<u64>,
     recent: Arc<Recent>,
+    hot: Arc<HotRepos>,
+    accounts: Arc<AccountCache>,
     nodes: Arc<NodeCache>,
     spool: Arc<SpoolSpace>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -178,13 +182,20 @@ impl Sqlite {
         let log = Log::load(&connection)?;
         let (newest, tail) = watch::channel(log.newest());
         let recent = Arc::new(Recent::new(log, options.recent_events));
-        let (writer, thread) =
-            Writer::start(connection, log, checkpoints, Arc::clone(&recent), newest, lock)?;
+        let hot = Arc::<HotRepos>::default();
+        let accounts = Arc::<AccountCache>::default();
+        let (writer, thread) = {
+            let known =
+                Known { recent: Arc::clone(&recent), hot: Arc::clone(&hot), accounts: Arc::clone(&accounts) };
+            Writer::start(connection, log, checkpoints, known, newest, lock)?
+        };
         let inner = Inner {
             writer,
             readers,
             tail,
             recent,
+            hot,
+            accounts,
             nodes: Arc::new(NodeCache::new(options.node_cache)),
             spool: Arc::new(SpoolSpace::new(directory)),
             thread: Mutex::new(Some(thread)),
@@ -195,7 +206,8 @@ impl Sqlite {
     /// Runs `work` inside the writer's current transaction, in a savepoint of its own, and answers when it is durable. An error
     /// from `work` undoes what `work` did. It runs to its end even if the caller stops waiting.
     ///
-    /// `work` holds every other writer up: no waiting, no hashing of passwords, and no transaction statements.
+    /// `work` holds every other writer up: no waiting, no hashing of passwords, and no transaction statements. Nor may it change the
+    /// rows of repositories: what they say is kept in memory too.
     ///
     /// # Errors
     /// What `work` returns; [`StoreError::Unavailable`] when the queue or the disk is full; [`StoreError::Stopped`] after a failed
@@ -206,7 +218,15 @@ impl Sqlite {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
-        self.weighed(SMALL, move |scope| work(scope.connection)).await
+        self.weighed(SMALL, move |scope| {
+            scope.fresh.accounts = true;
+            work(scope.connection)
+        })
+        .await
+    }
+
+    pub(crate) fn account_cache(&self) -> &AccountCache {
+        &self.inner.accounts
     }
 
     async fn weighed<T, E, F>(&self, weight: usize, work: F) -> Result<T, E>

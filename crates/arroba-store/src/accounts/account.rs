@@ -36,8 +36,16 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Store`].
     pub async fn account(&self, did: &Did) -> Result<Option<Account>, AccountError> {
-        let did = did.clone();
-        self.store.read(move |db| one(db, "did", did.as_str())).await
+        let cache = self.store.account_cache();
+        if let Some(account) = cache.find(did) {
+            return Ok(Some(account));
+        }
+        let (did, epoch) = (did.clone(), cache.epoch());
+        let account = self.store.read(move |db| one(db, "did", did.as_str())).await?;
+        if let (Some(epoch), Some(account)) = (epoch, &account) {
+            cache.put(epoch, account);
+        }
+        Ok(account)
     }
 
     /// The account with an e-mail address, in any letter case.

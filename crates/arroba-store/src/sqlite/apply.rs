@@ -21,7 +21,7 @@ use crate::{
     change::{Applied, Change, ChangeKind, CommitChange},
     error::{ApplyError, StoreError},
     log::StoredEvent,
-    repo::{RepoStatus, Subject},
+    repo::{Head, RepoRow, RepoStatus, Subject},
     seal::SealedKey,
 };
 
@@ -35,7 +35,8 @@ pub(super) fn apply(hands: &mut Hands<'_, '_>, change: &Change) -> Result<Applie
     let connection = hands.scope.connection;
     let Change { did, time, kind, events } = change;
     let time = *time;
-    let found = rows::by_did(connection, did)?;
+    let found = find(hands.scope, did)?;
+    let mut known = None;
     let repo = match kind {
         ChangeKind::Reserve { handle, sealed_key } => {
             let id = reserve(connection, did, found.as_ref(), handle.as_ref(), sealed_key, time)?;
@@ -50,7 +51,10 @@ pub(super) fn apply(hands: &mut Hands<'_, '_>, change: &Change) -> Result<Applie
             create(hands, id, found.and_then(|found| found.repo.rev), *status, commit, time)?;
             id
         }
-        ChangeKind::Commit(commit) => commit_to(hands, found.ok_or(ApplyError::NotFound)?, commit, time)?,
+        ChangeKind::Commit(commit) => {
+            let found = commit_to(hands, found.ok_or(ApplyError::NotFound)?, commit, time)?;
+            known.insert(found).id
+        }
         ChangeKind::Status { status } => {
             let found = existing(found)?;
             let code = match status {
@@ -108,7 +112,21 @@ pub(super) fn apply(hands: &mut Hands<'_, '_>, change: &Change) -> Result<Applie
         }
         ChangeKind::Delete => delete(hands, &found.ok_or(ApplyError::NotFound)?, events.is_empty())?,
     };
-    Ok(Applied { seqs: emit(hands.scope, repo, did, time, events)? })
+    let seqs = emit(hands.scope, repo, did, time, events)?;
+    hands.scope.fresh.repos.push((did.clone(), known));
+    Ok(Applied { seqs })
+}
+
+/// The repository as the changes before this one leave it.
+fn find(scope: &Scope<'_>, did: &Did) -> Result<Option<Found>, StoreError> {
+    let known = match scope.fresh.repo(did) {
+        Some(known) => known.cloned(),
+        None => scope.hot.find(did),
+    };
+    match known {
+        Some(found) => Ok(Some(found)),
+        None => rows::by_did(scope.connection, did),
+    }
 }
 
 pub(super) fn subject_text(subject: &Subject) -> String {
@@ -251,7 +269,7 @@ fn commit_to(
     found: Found,
     commit: &CommitChange,
     time: u64,
-) -> Result<i64, ApplyError> {
+) -> Result<Found, ApplyError> {
     if found.repo.status != RepoStatus::Active {
         return Err(ApplyError::Inactive(found.repo.status));
     }
@@ -260,7 +278,17 @@ fn commit_to(
     refs::update(hands.scope.connection, found.id, live.tree, commit, time)?;
     let records = net_records(&commit.signed, live.head.records)?;
     put_head(hands.scope.connection, found.id, live.tree, live.base, &commit.signed, records)?;
-    Ok(found.id)
+    let CommitChange { signed, .. } = commit;
+    let head = Head {
+        cid: signed.commit_cid,
+        rev: signed.rev,
+        data: signed.data,
+        block: signed.commit_bytes.clone(),
+        height: signed.root_height,
+        records,
+    };
+    let repo = RepoRow { rev: found.repo.rev.max(Some(head.rev)), ..found.repo };
+    Ok(Found { repo, live: Some(Live { head, ..live }), ..found })
 }
 
 /// The head, if the commit was made on it.

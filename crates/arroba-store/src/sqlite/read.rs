@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{
     apply::{depth, subject_text},
     cache::NodeCache,
-    rows::{self, Live, bytes, cid},
+    rows::{self, Found, Live, bytes, cid},
 };
 use crate::{
     error::StoreError,
@@ -45,6 +45,23 @@ pub(super) fn load(
     }
     let tree = loader.finish().map_err(damaged)?;
     Ok(Some(Loaded { repo: found.repo, head: found.live.map(|live| live.head), tree }))
+}
+
+/// The same without the database, if all nodes that the loader asks for are hot.
+pub(super) fn load_hot(
+    nodes: &NodeCache,
+    found: Found,
+    mut loader: Loader,
+) -> Result<Option<Loaded>, StoreError> {
+    let Found { repo, live: Some(Live { head, .. }), .. } = found else { return Ok(None) };
+    let damaged = |error| StoreError::corrupt_by(format!("tree of {}", repo.did), error);
+    loader.start(Some((head.data, head.height)));
+    while let Some(request) = loader.wants().first().cloned() {
+        let Some(bytes) = nodes.find(&request.cid) else { return Ok(None) };
+        loader.supply(&request, bytes).map_err(damaged)?;
+    }
+    let tree = loader.finish().map_err(damaged)?;
+    Ok(Some(Loaded { repo, head: Some(head), tree }))
 }
 
 /// The node at the place where it must stand; whether it is the right one, the loader finds out by its hash.

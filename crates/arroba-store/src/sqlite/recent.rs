@@ -5,7 +5,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::log::Log;
+use arroba_core::syntax::Did;
+
+use super::{log::Log, rows::Found};
 use crate::log::{EventPage, StoredEvent};
 
 /// A page ends early when it holds this many bytes.
@@ -17,6 +19,17 @@ pub(super) struct Fresh {
     pub(super) events: Vec<StoredEvent>,
     /// Whether earlier events were hidden or shown again.
     pub(super) hides: bool,
+    /// Whether accounts may have changed.
+    pub(super) accounts: bool,
+    /// Repositories that were changed, in this order, and what is known of them now: nothing, if their rows have to be asked.
+    pub(super) repos: Vec<(Did, Option<Found>)>,
+}
+
+impl Fresh {
+    /// What is known of a repository that was changed.
+    pub(super) fn repo(&self, did: &Did) -> Option<Option<&Found>> {
+        self.repos.iter().rev().find(|(changed, _)| changed == did).map(|(_, found)| found.as_ref())
+    }
 }
 
 /// The end of the log. All events behind `floor` are in it, and none of them is hidden.

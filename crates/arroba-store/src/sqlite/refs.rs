@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use arroba_core::data::{BlobRef, Cid};
+use arroba_core::{
+    data::{BlobRef, Cid},
+    repo::Action,
+};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::apply::run;
@@ -21,8 +24,11 @@ pub(super) fn update(
     time: u64,
 ) -> Result<(), ApplyError> {
     let mut loosened = BTreeSet::new();
-    for change in &commit.signed.records {
-        loosen(connection, tree, &change.path().to_bytes(), &mut loosened)?;
+    for (change, op) in commit.signed.records.iter().zip(&commit.signed.ops) {
+        // A record that was not there referred to nothing.
+        if op.action != Action::Create {
+            loosen(connection, tree, &change.path().to_bytes(), &mut loosened)?;
+        }
     }
     let rev = commit.signed.rev.to_u64();
     for (path, blob) in &commit.blobs {

@@ -180,5 +180,7 @@ fn finish(scope: &mut Scope<'_>, tree: i64, records: u64, change: Change) -> Res
     drop_tree(connection, live.tree)?;
     put_head(connection, found.id, tree, signed.rev, signed, records)?;
     refs::settle(connection, found.id, tree, time)?;
-    Ok(Applied { seqs: emit(scope, found.id, &did, time, &events)? })
+    let seqs = emit(scope, found.id, &did, time, &events)?;
+    scope.fresh.repos.push((did, None));
+    Ok(Applied { seqs })
 }

@@ -28,6 +28,9 @@ use crate::{
 #[async_trait]
 impl RepoStore for Sqlite {
     async fn repo(&self, did: &Did) -> Result<Option<RepoRow>, StoreError> {
+        if let Some(found) = self.inner.hot.find(did) {
+            return Ok(Some(found.repo));
+        }
         let did = did.clone();
         self.read(move |connection| Ok(rows::by_did(connection, &did)?.map(|found| found.repo))).await
     }
@@ -58,6 +61,11 @@ impl RepoStore for Sqlite {
     }
 
     async fn load(&self, did: &Did, loader: Loader) -> Result<Option<Loaded>, StoreError> {
+        if let Some(found) = self.inner.hot.find(did)
+            && let Some(loaded) = read::load_hot(&self.inner.nodes, found, loader.clone())?
+        {
+            return Ok(Some(loaded));
+        }
         let did = did.clone();
         let nodes = self.inner.nodes.clone();
         self.read(move |connection| read::load(connection, &nodes, &did, loader)).await

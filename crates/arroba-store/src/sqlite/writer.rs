@@ -1,6 +1,7 @@
 //! The one thread that writes: many changes in one transaction, a savepoint each, one sync for all of them.
 
 use std::{
+    mem,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,10 +14,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     checkpoint::Checkpoints,
+    hot::HotRepos,
     log::Log,
     recent::{Fresh, Recent},
 };
-use crate::error::{Cause, StoreError};
+use crate::{
+    accounts::AccountCache,
+    error::{Cause, StoreError},
+};
 
 /// Changes that wait before callers are sent away.
 const QUEUE_JOBS: usize = 1024;
@@ -32,6 +37,7 @@ pub(super) struct Scope<'a> {
     pub(super) connection: &'a Connection,
     pub(super) log: &'a mut Log,
     pub(super) fresh: &'a mut Fresh,
+    pub(super) hot: &'a HotRepos,
 }
 
 /// Without a scope the work is not done, and the reply says why.
@@ -61,7 +67,7 @@ impl Writer {
         connection: Connection,
         log: Log,
         checkpoints: Option<Checkpoints>,
-        recent: Arc<Recent>,
+        known: Known,
         tail: watch::Sender<u64>,
         guard: impl Send + 'static,
     ) -> Result<(Self, JoinHandle<()>), StoreError> {
@@ -71,7 +77,7 @@ impl Writer {
             connection,
             log,
             checkpoints,
-            recent,
+            known,
             tail,
             receiver,
             queued_bytes: Arc::clone(&queued_bytes),
@@ -162,11 +168,28 @@ impl Writer {
     }
 }
 
+/// What is known without the database, for its readers; the writer keeps it true.
+pub(super) struct Known {
+    pub(super) recent: Arc<Recent>,
+    pub(super) hot: Arc<HotRepos>,
+    pub(super) accounts: Arc<AccountCache>,
+}
+
+impl Known {
+    /// Before a transaction commits: of what it changes nothing is known.
+    fn forget(&self, fresh: &Fresh) {
+        self.hot.forget(&fresh.repos);
+        if fresh.accounts {
+            self.accounts.end_epoch();
+        }
+    }
+}
+
 struct Thread {
     connection: Connection,
     log: Log,
     checkpoints: Option<Checkpoints>,
-    recent: Arc<Recent>,
+    known: Known,
     tail: watch::Sender<u64>,
     receiver: mpsc::Receiver<Message>,
     queued_bytes: Arc<AtomicUsize>,
@@ -239,11 +262,16 @@ impl Thread {
         }
         let outcome =
             outcome.and_then(|()| self.log.save(&self.connection, &before)).map_err(Failure::Undone);
+        self.known.forget(&fresh);
         let outcome = outcome.and_then(|()| execute(&self.connection, "COMMIT").map_err(Failure::of_commit));
+        if fresh.accounts {
+            self.known.accounts.begin_epoch();
+        }
         let outcome = match outcome {
             Ok(()) => {
+                self.known.hot.publish(mem::take(&mut fresh.repos));
                 if self.log != before || fresh.hides {
-                    self.recent.publish(self.log, fresh);
+                    self.known.recent.publish(self.log, fresh);
                 }
                 self.log.publish(&before, &self.tail);
                 Ok(())
@@ -284,13 +312,15 @@ impl Thread {
             replies.push(run(None).1);
             return Err(error);
         }
-        let before = (self.log, fresh.events.len(), fresh.hides);
+        let before = (self.log, fresh.events.len(), fresh.hides, fresh.repos.len());
         let undo = |log: &mut Log, fresh: &mut Fresh| {
             *log = before.0;
             fresh.events.truncate(before.1);
             fresh.hides = before.2;
+            fresh.repos.truncate(before.3);
         };
-        let mut scope = Scope { connection: &self.connection, log: &mut self.log, fresh };
+        let hot = &*self.known.hot;
+        let mut scope = Scope { connection: &self.connection, log: &mut self.log, fresh, hot };
         let Some((keep, reply)) = shielded(|| run(Some(&mut scope))) else {
             undo(&mut self.log, fresh);
             execute(&self.connection, "ROLLBACK TO change")?;
