@@ -31,7 +31,9 @@ impl Subscriber {
         let mut seen = 0;
         while seen < frames {
             let mut at = 0;
-            while let Some((opcode, length)) = frame(&self.buffer[at..]) {
+            while seen < frames
+                && let Some((opcode, length)) = frame(&self.buffer[at..])
+            {
                 if opcode == 8 {
                     bail!("the server closed the subscription after {seen} frames");
                 }

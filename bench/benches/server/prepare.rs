@@ -1,7 +1,6 @@
 //! A store with many repositories, made fast: each is imported as a CAR file built in memory.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -11,7 +10,6 @@ use arroba::core::data::{Cid, Link, cbor, json};
 use arroba::core::mst::{Builder, Key};
 use arroba::core::repo::Commit;
 use arroba::core::syntax::{Did, Handle, Tid};
-use arroba::identity::plc::Directory;
 use arroba::store::Sqlite;
 use arroba::store::accounts::{Accounts, NewAccount};
 use arroba::store::seal::MasterKey;
@@ -68,8 +66,7 @@ impl Data {
     pub(crate) async fn host(&self, store: Sqlite) -> anyhow::Result<RepoHost> {
         let master = MasterKey::load_or_create(self.directory.join("master.key"))?;
         let rotation = PrivateKey::from_bytes(Curve::K256, &[9; 32])?;
-        let directory = Arc::new(Directory::without_rate_limits(arroba::identity::Clock::default()));
-        Ok(RepoHost::builder("localhost", HostKeys::new(master, rotation), store, directory).build().await?)
+        Ok(RepoHost::builder("localhost", HostKeys::new(master, rotation), store).build().await?)
     }
 }
 
