@@ -1,6 +1,6 @@
 //! The bytes of blobs, in any object store.
 //!
-//! What a blob is (whose, how large, used by which records) is in the [`BlobIndex`]; here are only objects by
+//! What a blob is (whose, how large, used by which records) is in the [`BlobIndex`](crate::BlobIndex); here are only objects by
 //! name. A name is random and never used twice, so deleting an old object cannot hit a later upload of the same bytes.
 //! The order is: index the name as pending, write the object, index the blob; and for removal: drop the row (which queues the
 //! object as garbage in the same transaction), delete the object, forget the name. A crash anywhere leaves at most a queued name.
