@@ -85,13 +85,13 @@ const passed = await checks.run(async () => {
   })
 
   await checks.check('a failing sync: 503 until a restart, nothing acknowledged, nothing lost', async () => {
+    const seen = (await newest()).map((frame) => [frame.body.seq, Buffer.from(frame.bytes).toString('hex')])
     const live = await new Subscriber(pds.url).opened()
     await failing({ calls: 'fdatasync,fsync', error: 'EIO' }, async () => refused(await write(actor, 'unsynced')))
     refused(await write(actor, 'after'))
     ok(await new Client(pds.url).get('com.atproto.server.describeServer'))
     assert.ok(!live.frames.some((frame) => frame.body.ops?.some((op) => op.path.includes('unsynced'))), 'nobody was shown it')
     live.close()
-    const seen = (await newest()).map((frame) => [frame.body.seq, Buffer.from(frame.bytes).toString('hex')])
     await pds.kill()
     await pds.start()
     const records = await actor.records()

@@ -35,9 +35,9 @@ export class Child {
     this.exited = new Promise((resolve) => {
       this.process.once('error', (error) => resolve({ error }))
       this.process.once('close', (code, signal) => resolve({ code, signal }))
-    }).then((how) => {
+    }).then(async (how) => {
       this.ended = how
-      out.end()
+      await new Promise((resolve) => out.end(resolve)) // so that the whole log can be read now
       return how
     })
     children.add(this)
