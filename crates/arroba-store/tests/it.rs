@@ -7,5 +7,7 @@ mod conformance;
 mod faults;
 #[path = "it/files.rs"]
 mod files;
+#[path = "it/hot.rs"]
+mod hot;
 #[path = "it/old_files.rs"]
 mod old_files;
