@@ -30,4 +30,4 @@ pub use query::{Block, BlockQuery, BlockStream, Order, RecordPage, RecordQuery, 
 pub use repo::{Counts, Head, Loaded, RepoEntry, RepoPage, RepoRow, RepoStatus, Subject};
 pub use repo_store::{RepoStore, Stage, StagedRecord};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Sqlite, SqliteOptions};
+pub use sqlite::{Sqlite, SqliteOptions, WriterFigures};

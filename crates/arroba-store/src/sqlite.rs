@@ -12,6 +12,7 @@ mod events;
 mod export;
 #[cfg(test)]
 mod faults;
+mod figures;
 mod hot;
 mod lock;
 mod log;
@@ -26,6 +27,8 @@ mod stage;
 mod store;
 mod sweep;
 mod writer;
+
+pub use figures::WriterFigures;
 
 use std::{
     fs::File,
@@ -223,6 +226,12 @@ impl Sqlite {
             work(scope.connection)
         })
         .await
+    }
+
+    /// What the writer has done since the store was opened.
+    #[must_use]
+    pub fn writer_figures(&self) -> WriterFigures {
+        self.inner.writer.figures()
     }
 
     pub(crate) fn account_cache(&self) -> &AccountCache {

@@ -9,7 +9,8 @@ mod ring;
 mod subscription;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arroba_core::event::{AccountStatus, EventKind, Frame};
@@ -59,6 +60,8 @@ struct Inner {
     ring: Mutex<Ring>,
     /// Held by the one subscriber that reads the log's end into the ring.
     filling: AsyncMutex<()>,
+    /// Where each open subscription is.
+    readers: Mutex<Vec<Weak<AtomicU64>>>,
 }
 
 impl fmt::Debug for Firehose {
@@ -79,7 +82,8 @@ pub(crate) struct Batch {
 impl Firehose {
     pub(crate) fn new(store: Arc<dyn RepoStore>, clock: Arc<dyn Clock>, limits: FirehoseLimits) -> Self {
         let ring = Ring::starting_at(*store.tail().borrow(), limits.ring_events, limits.ring_bytes);
-        Self(Arc::new(Inner { store, clock, limits, ring: Mutex::new(ring), filling: AsyncMutex::new(()) }))
+        let (ring, filling, readers) = (Mutex::new(ring), AsyncMutex::new(()), Mutex::default());
+        Self(Arc::new(Inner { store, clock, limits, ring, filling, readers }))
     }
 
     /// Starts a subscription after `cursor`, or at the newest event if there is none.
@@ -87,6 +91,23 @@ impl Firehose {
     /// What is wrong with the cursor is said by the subscription's first item, as the protocol wants it.
     pub(crate) fn subscribe(&self, cursor: Option<u64>) -> Subscription {
         Subscription::new(self.clone(), cursor)
+    }
+
+    /// A place that counts as a subscriber's as long as it is kept.
+    fn place(&self, cursor: u64) -> Arc<AtomicU64> {
+        let place = Arc::new(AtomicU64::new(cursor));
+        let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|reader| reader.strong_count() > 0);
+        readers.push(Arc::downgrade(&place));
+        place
+    }
+
+    /// How many sequence numbers each open subscription is behind the newest event.
+    pub(crate) fn lags(&self) -> Vec<u64> {
+        let newest = *self.0.store.tail().borrow();
+        let readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = readers.iter().filter_map(Weak::upgrade);
+        places.map(|place| newest.saturating_sub(place.load(Ordering::Relaxed))).collect()
     }
 
     pub(crate) fn tail(&self) -> watch::Receiver<u64> {

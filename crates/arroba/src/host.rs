@@ -133,6 +133,12 @@ impl RepoHost {
         *self.0.firehose.tail().borrow()
     }
 
+    /// How many sequence numbers each open subscription is behind the newest event, in no order.
+    #[must_use]
+    pub fn subscriber_lags(&self) -> Vec<u64> {
+        self.0.firehose.lags()
+    }
+
     /// The lexicons that records are checked against.
     #[must_use]
     pub fn catalog(&self) -> &Arc<Catalog> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arroba_store::WriterFigures;
 use arroba_xrpc::Observed;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -15,6 +16,10 @@ const REQUESTS: &str = "arroba_requests_total";
 const EVENTS: &str = "arroba_events_total";
 const SEQ: &str = "arroba_seq";
 const SUBSCRIBERS: &str = "arroba_subscribers";
+const LAG: &str = "arroba_subscriber_lag_max_events";
+const GROUPS: &str = "arroba_store_transactions_total";
+const CHANGES: &str = "arroba_store_changes_total";
+const SYNC_SECONDS: &str = "arroba_store_sync_seconds_total";
 const BUCKETS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
@@ -28,6 +33,11 @@ struct Inner {
     handle: PrometheusHandle,
     seq: Gauge,
     subscribers: Gauge,
+    lag: Gauge,
+    groups: Counter,
+    changes: Counter,
+    /// A counter of seconds, which Prometheus counts in fractions: a gauge that only grows.
+    sync_seconds: Gauge,
     events: Counter,
     /// By route and status: registering anew for each request would cost more than counting.
     routes: Mutex<HashMap<(String, u16), (Counter, Histogram)>>,
@@ -43,11 +53,18 @@ impl Metrics {
         for (name, unit, text) in [
             describe(SEQ, "newest sequence number of the event log"),
             describe(SUBSCRIBERS, "open subscriptions of the event stream"),
+            describe(LAG, "events that the slowest subscriber has yet to be given"),
+            describe(SYNC_SECONDS, "time spent in committing and syncing transactions since the start"),
         ] {
             recorder.describe_gauge(name, unit, text);
         }
-        let (name, unit, text) = describe(EVENTS, "events written since the start");
-        recorder.describe_counter(name, unit, text);
+        for (name, unit, text) in [
+            describe(EVENTS, "events written since the start"),
+            describe(GROUPS, "transactions committed since the start"),
+            describe(CHANGES, "changes in those transactions"),
+        ] {
+            recorder.describe_counter(name, unit, text);
+        }
         recorder.describe_histogram(
             REQUEST_SECONDS.into(),
             Some(Unit::Seconds),
@@ -55,9 +72,19 @@ impl Metrics {
         );
         let handle = recorder.handle();
         let gauge = |name| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
-        let (seq, subscribers) = (gauge(SEQ), gauge(SUBSCRIBERS));
-        let events = recorder.register_counter(&Key::from_static_name(EVENTS), &METADATA);
-        Ok(Self(Arc::new(Inner { recorder, handle, seq, subscribers, events, routes: Mutex::default() })))
+        let counter = |name| recorder.register_counter(&Key::from_static_name(name), &METADATA);
+        Ok(Self(Arc::new(Inner {
+            handle,
+            seq: gauge(SEQ),
+            subscribers: gauge(SUBSCRIBERS),
+            lag: gauge(LAG),
+            sync_seconds: gauge(SYNC_SECONDS),
+            groups: counter(GROUPS),
+            changes: counter(CHANGES),
+            events: counter(EVENTS),
+            routes: Mutex::default(),
+            recorder,
+        })))
     }
 
     /// Counts a finished request. A request to no route of ours counts under an empty name.
@@ -85,8 +112,12 @@ impl Metrics {
     }
 
     /// All figures in Prometheus's text form, with those that are taken when asked for.
-    pub(crate) fn render(&self, subscribers: usize) -> String {
+    pub(crate) fn render(&self, subscribers: usize, lags: &[u64], writer: &WriterFigures) -> String {
         self.0.subscribers.set(precise(subscribers as u64));
+        self.0.lag.set(precise(lags.iter().copied().max().unwrap_or_default()));
+        self.0.groups.absolute(writer.groups);
+        self.0.changes.absolute(writer.changes);
+        self.0.sync_seconds.set(writer.commit_time.as_secs_f64());
         self.0.handle.run_upkeep();
         self.0.handle.render()
     }
@@ -112,9 +143,10 @@ mod tests {
     fn figures_of_two_servers_do_not_mix() {
         let (one, other) = (Metrics::new().unwrap(), Metrics::new().unwrap());
         one.wrote(3, 4_294_967_299);
-        let text = one.render(2);
+        let text = one.render(2, &[3, 40, 0], &WriterFigures::default());
+        assert!(text.contains("arroba_subscriber_lag_max_events 40"), "{text}");
         assert!(text.contains("arroba_events_total 3") && text.contains("arroba_subscribers 2"), "{text}");
         assert!(text.contains("arroba_seq 4294967299"), "{text}");
-        assert!(!other.render(0).contains("4294967299"));
+        assert!(!other.render(0, &[], &WriterFigures::default()).contains("4294967299"));
     }
 }

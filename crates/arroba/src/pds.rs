@@ -48,6 +48,22 @@ pub struct Pds {
     subscriptions: Subscriptions,
 }
 
+/// Where the figures of a server come from.
+#[derive(Clone)]
+struct Figures {
+    metrics: Metrics,
+    subscriptions: Subscriptions,
+    host: RepoHost,
+    store: Sqlite,
+}
+
+impl Figures {
+    fn render(&self) -> String {
+        let lags = self.host.subscriber_lags();
+        self.metrics.render(self.subscriptions.open(), &lags, &self.store.writer_figures())
+    }
+}
+
 /// What the routes hold.
 #[derive(Clone, Debug)]
 struct AppState {
@@ -109,7 +125,16 @@ impl Pds {
     /// The figures of the server in Prometheus's text form.
     #[must_use]
     pub fn metrics(&self) -> String {
-        self.metrics.render(self.subscriptions.open())
+        self.figures().render()
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            metrics: self.metrics.clone(),
+            subscriptions: self.subscriptions.clone(),
+            host: self.host.clone(),
+            store: self.store.clone(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
+    time::Instant,
 };
 
 use rusqlite::Connection;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     checkpoint::Checkpoints,
+    figures::{Figures, WriterFigures},
     hot::HotRepos,
     log::Log,
     recent::{Fresh, Recent},
@@ -60,6 +62,7 @@ enum Message {
 pub(super) struct Writer {
     sender: mpsc::Sender<Message>,
     queued_bytes: Arc<AtomicUsize>,
+    figures: Arc<Figures>,
 }
 
 impl Writer {
@@ -73,6 +76,7 @@ impl Writer {
     ) -> Result<(Self, JoinHandle<()>), StoreError> {
         let (sender, receiver) = mpsc::channel(QUEUE_JOBS);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let figures = Arc::<Figures>::default();
         let thread = Thread {
             connection,
             log,
@@ -81,6 +85,7 @@ impl Writer {
             tail,
             receiver,
             queued_bytes: Arc::clone(&queued_bytes),
+            figures: Arc::clone(&figures),
             stopped: false,
         };
         let handle = std::thread::Builder::new()
@@ -91,7 +96,11 @@ impl Writer {
                 drop(guard);
             })
             .map_err(StoreError::backend)?;
-        Ok((Self { sender, queued_bytes }, handle))
+        Ok((Self { sender, queued_bytes, figures }, handle))
+    }
+
+    pub(super) fn figures(&self) -> WriterFigures {
+        self.figures.read()
     }
 
     /// Queues `work`; the answer comes after the group's COMMIT, that is, when it is durable. An error of `work` undoes what
@@ -193,6 +202,7 @@ struct Thread {
     tail: watch::Sender<u64>,
     receiver: mpsc::Receiver<Message>,
     queued_bytes: Arc<AtomicUsize>,
+    figures: Arc<Figures>,
     stopped: bool,
 }
 
@@ -263,12 +273,14 @@ impl Thread {
         let outcome =
             outcome.and_then(|()| self.log.save(&self.connection, &before)).map_err(Failure::Undone);
         self.known.forget(&fresh);
+        let committing = Instant::now();
         let outcome = outcome.and_then(|()| execute(&self.connection, "COMMIT").map_err(Failure::of_commit));
         if fresh.accounts {
             self.known.accounts.begin_epoch();
         }
         let outcome = match outcome {
             Ok(()) => {
+                self.figures.committed(replies.len(), committing.elapsed());
                 self.known.hot.publish(mem::take(&mut fresh.repos));
                 if self.log != before || fresh.hides {
                     self.known.recent.publish(self.log, fresh);

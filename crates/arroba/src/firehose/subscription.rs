@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use arroba_core::event;
@@ -79,7 +81,10 @@ impl Subscription {
     pub(super) fn new(firehose: Firehose, cursor: Option<u64>) -> Self {
         let tail = firehose.tail();
         let newest = *tail.borrow();
-        let reader = Reader { firehose, tail, cursor: cursor.unwrap_or(newest), started: cursor.is_none() };
+        let started = cursor.is_none();
+        let cursor = cursor.unwrap_or(newest);
+        let place = firehose.place(cursor);
+        let reader = Reader { firehose, tail, cursor, place, started };
         Self { state: State::Idle(Box::new(reader)), ready: VecDeque::new() }
     }
 
@@ -137,6 +142,8 @@ struct Reader {
     firehose: Firehose,
     tail: watch::Receiver<u64>,
     cursor: u64,
+    /// The cursor, for those who watch how far behind readers are.
+    place: Arc<AtomicU64>,
     /// Whether the cursor was already looked at.
     started: bool,
 }
@@ -162,7 +169,7 @@ impl Reader {
                 return Err(SubscribeError::ConsumerTooSlow);
             }
             let moved = batch.next > self.cursor;
-            self.cursor = batch.next;
+            self.move_to(batch.next);
             if !batch.events.is_empty() {
                 return Ok(batch.events.into_iter().map(Delivery::Event).collect());
             }
@@ -178,7 +185,12 @@ impl Reader {
             return Err(SubscribeError::FutureCursor);
         }
         let Some(entry) = self.firehose.window_entry(self.cursor).await? else { return Ok(false) };
-        self.cursor = entry;
+        self.move_to(entry);
         Ok(true)
+    }
+
+    fn move_to(&mut self, cursor: u64) {
+        self.cursor = cursor;
+        self.place.store(cursor, Ordering::Relaxed);
     }
 }

@@ -10,7 +10,7 @@ use axum::routing::get;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_util::sync::CancellationToken;
 
-use super::{Pds, connections};
+use super::{Figures, Pds, connections};
 use crate::error::Result;
 
 /// How long requests under way may take after the server was told to stop.
@@ -86,18 +86,8 @@ impl Pds {
         address: SocketAddr,
     ) -> Result<impl Future<Output = std::io::Result<()>> + Send + use<>> {
         let listener = TcpListener::bind(address).await?;
-        let (metrics, subscriptions) = (self.metrics.clone(), self.subscriptions.clone());
-        let router = Router::new()
-            .route(
-                "/metrics",
-                get(
-                    async |State((metrics, subscriptions)): State<(
-                        crate::metrics::Metrics,
-                        arroba_xrpc::Subscriptions,
-                    )>| metrics.render(subscriptions.open()),
-                ),
-            )
-            .with_state((metrics, subscriptions));
+        let metrics = get(async |State(figures): State<Figures>| figures.render());
+        let router = Router::new().route("/metrics", metrics).with_state(self.figures());
         Ok(async move { axum::serve(listener, router).await })
     }
 

@@ -187,3 +187,21 @@ async fn an_idle_subscriber_wakes_at_once() {
     let event = tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
     assert_eq!(event.seq, world.host.newest_seq());
 }
+
+#[tokio::test]
+async fn how_far_behind_readers_are_can_be_seen() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    assert!(world.host.subscriber_lags().is_empty());
+    let mut live = world.host.subscribe(None);
+    let late = world.host.subscribe(Some(START_SEQ));
+    for index in 0..5 {
+        write(&alice, index).await;
+    }
+    let behind = world.host.newest_seq() - START_SEQ;
+    assert_eq!(world.host.subscriber_lags(), [5, behind]);
+    while futures::poll!(live.next()).is_ready() {}
+    assert_eq!(world.host.subscriber_lags(), [0, behind]);
+    drop(late);
+    assert_eq!(world.host.subscriber_lags(), [0]);
+}
