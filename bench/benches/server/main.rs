@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use arroba::core::nsid;
-use arroba::store::Sqlite;
 use clap::Parser;
 use futures::future::try_join_all;
 use serde_json::value::RawValue;
@@ -57,6 +56,12 @@ struct Options {
     /// Only these: commit, create, get, list, export, fan-out, backfill.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Whether some accounts are busier than others, as they are in life (Zipf's law, exponent 1), instead of all alike.
+    #[arg(long)]
+    zipf: bool,
+    /// Pages of the database that the writer keeps in memory, in MiB; only without `--arroba`.
+    #[arg(long)]
+    page_cache: Option<usize>,
     /// The `arroba` binary to measure; without it, the same server built into this one, in a process of its own.
     #[arg(long)]
     arroba: Option<PathBuf>,
@@ -81,7 +86,7 @@ async fn main() -> anyhow::Result<()> {
     let directory = options.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&directory)?;
     if let Some(port) = options.serve {
-        return process::serve(&directory, port).await;
+        return process::serve(&directory, port, options.page_cache).await;
     }
     let data = Data::new(&directory, options.repos, options.records);
     let started = Instant::now();
@@ -110,7 +115,7 @@ struct Bench {
 impl Bench {
     /// The host alone, in this process: everything about a write but HTTP.
     async fn commit(&self) -> anyhow::Result<()> {
-        let store = Sqlite::open(self.data.directory.join("pds.sqlite")).await?;
+        let store = process::open(&self.data.directory, self.options.page_cache).await?;
         let host = self.data.host(store.clone()).await?;
         let mut figures = Figures::new("commit by the host in process", own_id());
         for _ in 0..self.options.rounds {
@@ -134,7 +139,9 @@ impl Bench {
     }
 
     async fn server(&self) -> anyhow::Result<()> {
-        let server = Server::start(self.options.arroba.as_deref(), &self.data.directory).await?;
+        let server =
+            Server::start(self.options.arroba.as_deref(), &self.data.directory, self.options.page_cache)
+                .await?;
         let id = server.id();
         let tokens = self.data.accounts.iter().map(access_token).collect::<anyhow::Result<Vec<_>>>()?;
         let write = |number: usize, account: usize| {
@@ -274,10 +281,18 @@ impl Bench {
         (lane..self.options.requests).step_by(self.options.writers)
     }
 
-    /// The number of the next operation, and whose it is: all accounts in turn, in an order without pattern.
+    /// The number of the next operation, and whose it is, in an order without pattern.
     fn turn(&self) -> (usize, usize) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        (number, number.wrapping_mul(7919) % self.data.accounts.len())
+        let accounts = self.data.accounts.len();
+        let account = if self.options.zipf {
+            // Multiples of the golden ratio fill the unit interval evenly.
+            let place = (number as f64 * 0.618_033_988_749_895).fract();
+            (accounts as f64).powf(place) as usize - 1
+        } else {
+            number.wrapping_mul(7919)
+        };
+        (number, account % accounts)
     }
 }
 

@@ -9,9 +9,10 @@ use anyhow::{Context as _, bail};
 use arroba::core::crypto::jwt::hs256;
 use arroba::core::crypto::{Curve, PrivateKey};
 use arroba::core::syntax::Did;
-use arroba::store::Sqlite;
 use arroba::store::blobs::Blobs;
 use arroba::store::seal::MasterKey;
+use arroba::store::{Sqlite, SqliteOptions};
+use arroba::xrpc::SubscriptionOptions;
 use arroba::{Pds, Secrets};
 use serde_json::json;
 
@@ -27,7 +28,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(arroba: Option<&Path>, data: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        arroba: Option<&Path>,
+        data: &Path,
+        page_cache: Option<usize>,
+    ) -> anyhow::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut command = match arroba {
@@ -38,6 +43,9 @@ impl Server {
             Some(_) => command.arg("serve"),
             None => command.arg("--serve").arg(port.to_string()).arg("--data").arg(data),
         };
+        if let (None, Some(mib)) = (arroba, page_cache) {
+            command.arg("--page-cache").arg(mib.to_string());
+        }
         let child = command
             .env_clear()
             .env("PDS_HOSTNAME", "localhost")
@@ -79,19 +87,31 @@ impl Server {
     }
 }
 
+/// Opens the store, with as many MiB of page cache if that is given.
+pub(crate) async fn open(data: &Path, page_cache: Option<usize>) -> anyhow::Result<Sqlite> {
+    let mut options = SqliteOptions::default();
+    if let Some(mib) = page_cache {
+        options.page_cache = mib << 20;
+    }
+    Ok(Sqlite::open_with(data.join("pds.sqlite"), options).await?)
+}
+
 /// What `arroba serve` does with the settings of [`Server::start`].
-pub(crate) async fn serve(data: &Path, port: u16) -> anyhow::Result<()> {
+pub(crate) async fn serve(data: &Path, port: u16, page_cache: Option<usize>) -> anyhow::Result<()> {
     let secrets = Secrets::new(
         MasterKey::load_or_create(data.join("master.key"))?,
         PrivateKey::from_bytes(Curve::K256, &[9; 32])?,
         SESSION_SECRET,
     )?;
-    let store = Sqlite::open(data.join("pds.sqlite")).await?;
+    let store = open(data, page_cache).await?;
+    let mut subscriptions = SubscriptionOptions::default();
+    subscriptions.per_ip = subscriptions.total;
     Pds::builder("localhost", secrets, store)
         .public_url(format!("http://localhost:{port}"))
         .service_did(Did::parse(SERVICE)?)
         .blobs(Blobs::dir(data.join("blobs"))?)
         .allow_loopback()
+        .subscriptions(subscriptions)
         .serve((Ipv4Addr::LOCALHOST, port))
         .await?;
     Ok(())
