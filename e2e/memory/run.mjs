@@ -120,7 +120,8 @@ const passed = await checks.run(async () => {
     assert.ok(seen.records >= total && seen.records <= total + 1, `${seen.records} records`)
     if (!ours) return
     assert.ok(writes > 5)
-    assert.ok(peak() <= LIMIT, `peak ${mb(peak())}`)
+    // Within the control group the kernel ends whoever needs more; elsewhere the peak is what we can see.
+    if (!cgroup) assert.ok(peak() <= LIMIT, `peak ${mb(peak())}`)
     assert.ok(log <= LIMIT, `the write-ahead log grew to ${mb(log)}`)
   })
   ok(await actor.api.get('com.atproto.server.getSession'))
