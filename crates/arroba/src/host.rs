@@ -21,6 +21,7 @@ mod turn;
 mod write;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arroba_core::crypto::{PrivateKey, Signer};
@@ -73,6 +74,7 @@ struct Inner {
     clock_id: u16,
     newest_rkey: Mutex<Option<Tid>>,
     limits: HostLimits,
+    spool_directory: PathBuf,
     keys: Keys,
     turns: Turns,
     firehose: Firehose,
@@ -155,6 +157,10 @@ impl RepoHost {
     #[must_use]
     pub fn limits(&self) -> &HostLimits {
         &self.0.limits
+    }
+
+    pub(crate) fn spool_directory(&self) -> &Path {
+        &self.0.spool_directory
     }
 
     /// The store of the repos.

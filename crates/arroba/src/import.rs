@@ -57,7 +57,8 @@ impl RepoHost {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
     {
-        let (spool, root) = receive(file, self.limits().import_bytes).await?;
+        let (spool, root) =
+            receive(file, Spool::new(self.spool_directory().to_owned()), self.limits().import_bytes).await?;
         let block = spool.block(&root)?.ok_or(ImportError::RootMissing(root))?;
         let commit = Commit::decode(&block).map_err(ImportError::Commit)?;
         if commit.did != *did {
@@ -126,7 +127,7 @@ impl RepoHost {
 }
 
 /// Takes in the file; returns its blocks and the CID of the commit.
-async fn receive<S, E>(file: S, limit: u64) -> Result<(Spool, Cid), ImportError>
+async fn receive<S, E>(file: S, mut spool: Spool, limit: u64) -> Result<(Spool, Cid), ImportError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
     E: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
@@ -138,7 +139,6 @@ where
         max_roots: car::Limits::REPOSITORY.max_roots,
     });
     let mut file = std::pin::pin!(file);
-    let mut spool = Spool::default();
     let (mut batch, mut batch_bytes) = (Vec::new(), 0_usize);
     while let Some(bytes) = file.next().await {
         reader.push(&bytes.map_err(|error| ImportError::Interrupted(error.into()))?);

@@ -1,6 +1,7 @@
 //! How a host is put together.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -91,6 +92,7 @@ pub struct RepoHostBuilder {
     randomness: Arc<dyn Randomness>,
     crawlers: Option<Crawlers>,
     limits: HostLimits,
+    spool_directory: Option<PathBuf>,
 }
 
 impl fmt::Debug for RepoHostBuilder {
@@ -121,6 +123,7 @@ impl RepoHost {
             randomness: Arc::new(SystemRandomness),
             crawlers: None,
             limits: HostLimits::default(),
+            spool_directory: None,
         }
     }
 }
@@ -196,6 +199,14 @@ impl RepoHostBuilder {
         self
     }
 
+    /// Where an import that is too large for memory waits until it is whole: a directory on a disk, with room for it. The system's
+    /// directory of temporary files unless this is called, which on some systems is in memory.
+    #[must_use]
+    pub fn spool_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.spool_directory = Some(directory.into());
+        self
+    }
+
     /// How far back subscribers may ask; a day unless this is called.
     #[must_use]
     pub const fn backfill(mut self, window: Duration) -> Self {
@@ -253,6 +264,7 @@ impl RepoHostBuilder {
             clock_id: u16::from_be_bytes(clock_id) % 1024,
             newest_rkey: Mutex::new(None),
             limits: self.limits,
+            spool_directory: self.spool_directory.unwrap_or_else(std::env::temp_dir),
             keys: Keys::new(self.keys.master, self.limits.cached_keys),
             turns: Turns::default(),
             firehose,

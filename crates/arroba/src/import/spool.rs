@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use arroba_core::car::Block;
@@ -18,8 +19,9 @@ const MEMORY_BYTES: usize = 16 << 20;
 ///
 /// The index holds 16 bytes for each block, so it knows only the beginning of a CID. The whole one stands before the block; if two
 /// CIDs begin alike, which takes 2^32 tries to bring about, the later one counts as missing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Spool {
+    directory: PathBuf,
     places: HashMap<u64, u64>,
     memory: Vec<u8>,
     file: Option<Mutex<File>>,
@@ -29,6 +31,11 @@ pub(super) struct Spool {
 const HEAD: usize = Cid::BYTES + 4;
 
 impl Spool {
+    /// An empty spool, whose file is made in `directory` if one is needed.
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self { directory, places: HashMap::new(), memory: Vec::new(), file: None, length: 0 }
+    }
+
     /// Puts blocks in. Blocks that are there already are passed over.
     pub(super) fn add(mut self, blocks: Vec<Block>) -> Result<Self, ImportError> {
         let mut buffer = Vec::new();
@@ -49,7 +56,7 @@ impl Spool {
             return Ok(self);
         }
         if self.file.is_none() {
-            self.file = Some(Mutex::new(tempfile::tempfile().map_err(ImportError::Spool)?));
+            self.file = Some(Mutex::new(tempfile::tempfile_in(&self.directory).map_err(ImportError::Spool)?));
         }
         if let Some(file) = &self.file {
             file.lock()
@@ -105,7 +112,7 @@ mod tests {
     fn gives_back_what_was_put_in_from_memory_and_file() {
         let sizes = [0, 1, 1000, 9 << 20, 9 << 20, 5, 0, 3 << 20];
         let blocks: Vec<_> = (0_u8..).zip(sizes).map(|(fill, size)| block(vec![fill; size])).collect();
-        let mut spool = Spool::default();
+        let mut spool = Spool::new(std::env::temp_dir());
         for pair in blocks.chunks(2) {
             spool = spool.add(pair.to_vec()).unwrap();
         }

@@ -1,6 +1,7 @@
 //! How a server is put together.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub struct PdsBuilder {
     blobs: Option<Blobs>,
     blob_bytes: Option<u64>,
     import_bytes: Option<u64>,
+    spool_directory: Option<PathBuf>,
     backfill: Option<Duration>,
     crawlers: Vec<String>,
     directory: Option<Arc<dyn PlcDirectory>>,
@@ -74,6 +76,7 @@ impl Pds {
             blobs: None,
             blob_bytes: None,
             import_bytes: None,
+            spool_directory: None,
             backfill: None,
             crawlers: Vec::new(),
             directory: None,
@@ -107,6 +110,7 @@ impl Pds {
             .blobs(blobs)
             .blob_bytes(config.blob_upload_limit)
             .import_bytes(config.max_repo_import_size)
+            .spool_directory(&config.data_directory)
             .backfill(config.repo_backfill_limit)
             .crawlers(config.crawlers.iter().map(Url::as_str))
             .directory(Arc::new(directory))
@@ -174,6 +178,12 @@ impl PdsBuilder {
     /// The largest CAR file that is imported, in bytes; 1 GiB unless this is called.
     pub const fn import_bytes(mut self, bytes: u64) -> Self {
         self.import_bytes = Some(bytes);
+        self
+    }
+
+    /// Where an import waits until it is whole; see [`RepoHostBuilder::spool_directory`](crate::RepoHostBuilder::spool_directory).
+    pub fn spool_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.spool_directory = Some(directory.into());
         self
     }
 
@@ -371,6 +381,9 @@ impl PdsBuilder {
         }
         if let Some(bytes) = self.import_bytes {
             builder = builder.import_bytes(bytes);
+        }
+        if let Some(directory) = &self.spool_directory {
+            builder = builder.spool_directory(directory);
         }
         if let Some(window) = self.backfill {
             builder = builder.backfill(window);
