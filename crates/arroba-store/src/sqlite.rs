@@ -80,7 +80,7 @@ impl Default for SqliteOptions {
             readers: 8,
             bulk_readers: 3,
             start_seq: None,
-            page_cache: 16 << 20,
+            page_cache: 8 << 20,
             node_cache: 12 << 20,
             recent_events: 2 << 20,
         }

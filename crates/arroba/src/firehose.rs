@@ -43,7 +43,7 @@ impl Default for FirehoseLimits {
         Self {
             backfill: Duration::from_secs(24 * 60 * 60),
             ring_events: 10_000,
-            ring_bytes: 32 << 20,
+            ring_bytes: 16 << 20,
             page: 500,
         }
     }
