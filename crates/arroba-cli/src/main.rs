@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 /// The system's allocator keeps what short-lived large pieces leave behind, in an arena for each thread: hashing two passwords
 /// would cost 40 MB for good.
+#[cfg(unix)]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
