@@ -9,6 +9,7 @@ use arroba_core::syntax::{Did, Nsid};
 use async_trait::async_trait;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::{Result, UnixClock, XrpcError};
@@ -66,7 +67,12 @@ impl ServiceAuth {
         clock: UnixClock,
     ) -> Self {
         let lifetime = Duration::from_secs(MAX_LIFETIME_SECONDS + 2 * LEEWAY_SECONDS);
-        let seen = Cache::builder().max_capacity(REPLAYS).time_to_live(lifetime).build();
+        // The newest tokens are remembered, however many there are: the default policy may refuse a new entry when it is full.
+        let seen = Cache::builder()
+            .max_capacity(REPLAYS)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(lifetime)
+            .build();
         Self { audiences: audiences.into_iter().collect(), keys, clock, seen }
     }
 

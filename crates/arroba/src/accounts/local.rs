@@ -31,7 +31,7 @@ impl LocalIdentities for HostedHandles {
             Ok(_) => Local::Elsewhere,
             Err(error) => {
                 tracing::error!(%error, %handle, "failed to look up a hosted handle");
-                if ours { Local::Absent } else { Local::Elsewhere }
+                if ours { Local::Unavailable(Arc::new(error)) } else { Local::Elsewhere }
             }
         }
     }
