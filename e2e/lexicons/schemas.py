@@ -6,7 +6,8 @@
 PUBLISHED is the directory that holds the JSON documents of the published package (see run.sh).
 
 Our files hold facts alone: names, types, limits, references. Texts for readers are left out, and so is every
-definition that neither a root nor anything it refers to needs.
+definition that neither a root (roots.txt) nor anything it refers to needs. A published document that a pattern among the
+roots takes in and that we lack is a difference.
 """
 
 import json
@@ -53,14 +54,29 @@ def published(folder):
     return documents
 
 
-def roots():
-    lines = (HERE / "roots.txt").read_text().splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+def roots(documents):
+    """Names of documents and definitions."""
+    for line in (HERE / "roots.txt").read_text().splitlines():
+        pattern, _, kind = line.partition(" ")
+        if not pattern or pattern.startswith("#"):
+            continue
+        if not pattern.endswith(".*"):
+            yield pattern, "main"
+            continue
+        found = [
+            (nsid, name)
+            for nsid, document in documents.items()
+            for name, definition in document["defs"].items()
+            if nsid.startswith(pattern[:-1]) and (not kind or (name == "main" and definition["type"] == kind))
+        ]
+        if not found:
+            sys.exit(f"nothing that is published matches {line!r}")
+        yield from found
 
 
 def needed(documents):
     """The documents with the definitions that the roots reach."""
-    todo = [(root, "main") for root in roots()]
+    todo = list(roots(documents))
     found = set()
     while todo:
         nsid, name = todo.pop()

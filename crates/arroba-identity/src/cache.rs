@@ -13,70 +13,113 @@ use std::{
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-/// Younger answers are given without a thought.
-const FRESH_MILLIS: u64 = 60 * 60 * 1000;
-/// Answers up to this age are given while a new one is fetched, and when that fails.
-const STALE_MILLIS: u64 = 24 * 60 * 60 * 1000;
-/// How long a definite "no" holds, and how long after a failure an old answer is left alone.
-const ERROR_MILLIS: u64 = 2 * 60 * 1000;
-/// How long a question without any answer is not asked again.
-const FAILURE_MILLIS: u64 = 10 * 1000;
-/// How young an answer must be for a demand to ask again to be refused.
-const REFETCH_FLOOR_MILLIS: u64 = 10 * 1000;
+/// How long an answer counts, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// Younger answers are given without a thought.
+    pub(crate) fresh: u64,
+    /// Answers up to this age are given while a new one is fetched, and when that fails.
+    pub(crate) stale: u64,
+    /// How long a definite "no" holds, and how long after a failure an old answer is left alone.
+    pub(crate) error: u64,
+    /// How long a question without any answer is not asked again.
+    pub(crate) failure: u64,
+    /// How young an answer must be for a demand to ask again to be refused.
+    pub(crate) refetch_floor: u64,
+}
+
+impl Times {
+    /// Those of DIDs and handles.
+    pub(crate) const IDENTITY: Self = Self {
+        fresh: 60 * 60 * 1000,
+        stale: 24 * 60 * 60 * 1000,
+        error: 2 * 60 * 1000,
+        failure: 10 * 1000,
+        refetch_floor: 10 * 1000,
+    };
+}
+
 /// Questions under way at a time. One more is an error, so that a flood of names cannot pile up.
 const MAX_FLIGHTS: usize = 1024;
 
-type Answer<V> = Result<V, ResolveError>;
-type Fetch<V> = BoxFuture<'static, Answer<V>>;
+/// Why a question has no answer, as far as a cache cares.
+pub(crate) trait Failure: Clone + Send + Sync + 'static {
+    /// Whether that is the answer: no.
+    fn is_definite(&self) -> bool;
+    /// The one who asked has stopped before there was an answer.
+    fn given_up() -> Self;
+    /// Too many questions are open.
+    fn overloaded() -> Self;
+}
 
 #[derive(Debug, Error)]
 #[error("resolution was given up")]
-struct GivenUp;
+pub(crate) struct GivenUp;
+
+impl Failure for ResolveError {
+    fn is_definite(&self) -> bool {
+        Self::is_definite(self)
+    }
+
+    fn given_up() -> Self {
+        Self::unavailable(GivenUp)
+    }
+
+    fn overloaded() -> Self {
+        Self::Overloaded
+    }
+}
+
+type Fetch<V, E> = BoxFuture<'static, Result<V, E>>;
+type Answer<V, E> = Shared<oneshot::Receiver<Result<V, E>>>;
 
 #[derive(Clone)]
-struct Entry<V> {
-    answer: Answer<V>,
+struct Entry<V, E> {
+    answer: Result<V, E>,
     at_millis: u64,
     retry_at_millis: u64,
 }
 
-struct Flight<V> {
+struct Flight<V, E> {
     id: u64,
-    answer: Shared<oneshot::Receiver<Answer<V>>>,
+    answer: Answer<V, E>,
 }
 
-struct Flights<K, V> {
-    open: HashMap<K, Flight<V>>,
+struct Flights<K, V, E> {
+    open: HashMap<K, Flight<V, E>>,
     next_id: u64,
 }
 
-pub(crate) struct Cache<K, V> {
-    inner: Arc<Inner<K, V>>,
+pub(crate) struct Cache<K, V, E = ResolveError> {
+    inner: Arc<Inner<K, V, E>>,
 }
 
-struct Inner<K, V> {
+struct Inner<K, V, E> {
     clock: Clock,
-    entries: moka::sync::Cache<K, Entry<V>>,
-    flights: Mutex<Flights<K, V>>,
+    times: Times,
+    entries: moka::sync::Cache<K, Entry<V, E>>,
+    flights: Mutex<Flights<K, V, E>>,
 }
 
-impl<K, V> Cache<K, V>
+impl<K, V, E> Cache<K, V, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
+    E: Failure,
 {
     /// A cache of at most `capacity` in weight; the function gives an entry's own.
     pub(crate) fn new(
         clock: Clock,
+        times: Times,
         capacity: u64,
         weight: impl Fn(&K, Option<&V>) -> u32 + Send + Sync + 'static,
     ) -> Self {
         let entries = moka::sync::Cache::builder()
             .max_capacity(capacity)
-            .weigher(move |key, entry: &Entry<V>| weight(key, entry.answer.as_ref().ok()))
+            .weigher(move |key, entry: &Entry<V, E>| weight(key, entry.answer.as_ref().ok()))
             .build();
         let flights = Mutex::new(Flights { open: HashMap::new(), next_id: 0 });
-        Self { inner: Arc::new(Inner { clock, entries, flights }) }
+        Self { inner: Arc::new(Inner { clock, times, entries, flights }) }
     }
 
     /// The answer, cached or new. One older than `max_age_millis` does not count.
@@ -84,14 +127,14 @@ where
         &self,
         key: &K,
         max_age_millis: u64,
-        fetch: impl FnOnce() -> Fetch<V>,
-    ) -> Answer<V> {
+        fetch: impl FnOnce() -> Fetch<V, E>,
+    ) -> Result<V, E> {
         let now = self.inner.clock.unix_millis();
         if let Some(entry) = self.inner.entries.get(key) {
             let age = now.saturating_sub(entry.at_millis);
             match entry.answer {
-                Ok(value) if age < FRESH_MILLIS.min(max_age_millis) => return Ok(value),
-                Ok(value) if age < STALE_MILLIS.min(max_age_millis) => {
+                Ok(value) if age < self.inner.times.fresh.min(max_age_millis) => return Ok(value),
+                Ok(value) if age < self.inner.times.stale.min(max_age_millis) => {
                     if now >= entry.retry_at_millis {
                         // Whoever asks after it has landed sees the new answer. Overload is no reason to fail.
                         let _ = self.flight(key, fetch);
@@ -102,15 +145,16 @@ where
                 Ok(_) | Err(_) => {}
             }
         }
-        self.flight(key, fetch)?.await.unwrap_or_else(|_| Err(ResolveError::unavailable(GivenUp)))
+        self.flight(key, fetch)?.await.unwrap_or_else(|_| Err(E::given_up()))
     }
 
     /// A new answer, for a reason to believe that the cached one is outdated; `None` if it is not even ten
     /// seconds old, or was asked for in vain just now.
-    pub(crate) async fn refetch(&self, key: &K, fetch: impl FnOnce() -> Fetch<V>) -> Option<Answer<V>> {
+    pub(crate) async fn refetch(&self, key: &K, fetch: impl FnOnce() -> Fetch<V, E>) -> Option<Result<V, E>> {
         let now = self.inner.clock.unix_millis();
         if let Some(entry) = self.inner.entries.get(key)
-            && (now < entry.at_millis.saturating_add(REFETCH_FLOOR_MILLIS) || now < entry.retry_at_millis)
+            && (now < entry.at_millis.saturating_add(self.inner.times.refetch_floor)
+                || now < entry.retry_at_millis)
         {
             return None;
         }
@@ -118,7 +162,7 @@ where
             Ok(flight) => flight,
             Err(error) => return Some(Err(error)),
         };
-        Some(flight.await.unwrap_or_else(|_| Err(ResolveError::unavailable(GivenUp))))
+        Some(flight.await.unwrap_or_else(|_| Err(E::given_up())))
     }
 
     /// The cached answer, however old.
@@ -134,17 +178,13 @@ where
     }
 
     /// Joins the question that is under way, or asks it.
-    fn flight(
-        &self,
-        key: &K,
-        fetch: impl FnOnce() -> Fetch<V>,
-    ) -> Result<Shared<oneshot::Receiver<Answer<V>>>, ResolveError> {
+    fn flight(&self, key: &K, fetch: impl FnOnce() -> Fetch<V, E>) -> Result<Answer<V, E>, E> {
         let mut flights = self.inner.flights();
         if let Some(flight) = flights.open.get(key) {
             return Ok(flight.answer.clone());
         }
         if flights.open.len() >= MAX_FLIGHTS {
-            return Err(ResolveError::Overloaded);
+            return Err(E::overloaded());
         }
         let id = flights.next_id;
         flights.next_id += 1;
@@ -165,45 +205,46 @@ where
     }
 }
 
-impl<K, V> Inner<K, V> {
-    fn flights(&self) -> MutexGuard<'_, Flights<K, V>> {
+impl<K, V, E> Inner<K, V, E> {
+    fn flights(&self) -> MutexGuard<'_, Flights<K, V, E>> {
         // Nothing panics between two changes that belong together.
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends a flight, also when its task panics or is dropped.
-struct Landing<K: Eq + Hash, V> {
-    inner: Arc<Inner<K, V>>,
+struct Landing<K: Eq + Hash, V, E> {
+    inner: Arc<Inner<K, V, E>>,
     key: K,
     id: u64,
 }
 
-impl<K, V> Landing<K, V>
+impl<K, V, E> Landing<K, V, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
+    E: Failure,
 {
-    fn land(&self, answer: &Answer<V>) {
+    fn land(&self, answer: &Result<V, E>) {
         let flights = self.inner.flights();
         if flights.open.get(&self.key).is_none_or(|flight| flight.id != self.id) {
             return;
         }
-        let now = self.inner.clock.unix_millis();
+        let (now, times) = (self.inner.clock.unix_millis(), self.inner.times);
         let old = self.inner.entries.get(&self.key);
         let entry = match (answer, old) {
             (Err(error), Some(old))
                 if !error.is_definite()
                     && old.answer.is_ok()
-                    && now.saturating_sub(old.at_millis) < STALE_MILLIS =>
+                    && now.saturating_sub(old.at_millis) < times.stale =>
             {
-                Entry { retry_at_millis: now + ERROR_MILLIS, ..old }
+                Entry { retry_at_millis: now + times.error, ..old }
             }
             (answer, _) => {
                 let pause = match answer {
                     Ok(_) => 0,
-                    Err(error) if error.is_definite() => ERROR_MILLIS,
-                    Err(_) => FAILURE_MILLIS,
+                    Err(error) if error.is_definite() => times.error,
+                    Err(_) => times.failure,
                 };
                 Entry { answer: answer.clone(), at_millis: now, retry_at_millis: now + pause }
             }
@@ -212,7 +253,7 @@ where
     }
 }
 
-impl<K: Eq + Hash, V> Drop for Landing<K, V> {
+impl<K: Eq + Hash, V, E> Drop for Landing<K, V, E> {
     fn drop(&mut self) {
         let mut flights = self.inner.flights();
         if flights.open.get(&self.key).is_some_and(|flight| flight.id == self.id) {
@@ -234,13 +275,21 @@ mod tests {
     }
 
     const ANY: u64 = u64::MAX;
+    const FRESH_MILLIS: u64 = Times::IDENTITY.fresh;
+    const STALE_MILLIS: u64 = Times::IDENTITY.stale;
+    const ERROR_MILLIS: u64 = Times::IDENTITY.error;
+    const FAILURE_MILLIS: u64 = Times::IDENTITY.failure;
+    const REFETCH_FLOOR_MILLIS: u64 = Times::IDENTITY.refetch_floor;
+
+    type Answer<V> = Result<V, ResolveError>;
+    type Fetch<V> = super::Fetch<V, ResolveError>;
 
     impl Fixture {
         fn new() -> Self {
             let millis = Arc::new(AtomicU64::new(1_000_000_000));
             let clock = Arc::clone(&millis);
             let clock = Clock::new(move || clock.load(Ordering::SeqCst));
-            Self { cache: Cache::new(clock, 1000, |_, _| 1), millis, asked: Arc::default() }
+            Self { cache: Cache::new(clock, Times::IDENTITY, 1000, |_, _| 1), millis, asked: Arc::default() }
         }
 
         fn fetch(&self, answer: Answer<u32>) -> impl FnOnce() -> Fetch<u32> + use<> {
@@ -420,7 +469,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_is_turned_away() {
-        let cache: Cache<usize, u32> = Cache::new(Clock::system(), 10_000, |_, _| 1);
+        let cache: Cache<usize, u32> = Cache::new(Clock::system(), Times::IDENTITY, 10_000, |_, _| 1);
         for key in 0..MAX_FLIGHTS {
             drop(cache.flight(&key, || futures::future::pending().boxed()).unwrap());
         }

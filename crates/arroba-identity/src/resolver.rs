@@ -1,5 +1,7 @@
 use crate::{
-    Clock, DidDocument, HandleResolver, Local, LocalIdentities, ResolveError, cache::Cache, did_web,
+    Clock, DidDocument, HandleResolver, Local, LocalIdentities, ResolveError,
+    cache::{Cache, Times},
+    did_web,
     plc::PlcDirectory,
 };
 use arroba_core::{
@@ -116,13 +118,13 @@ impl ResolverBuilder {
     #[must_use]
     pub fn build(self) -> Resolver {
         let documents = || {
-            Cache::new(self.clock.clone(), DOCUMENTS_BYTES, |did: &Did, document| {
+            Cache::new(self.clock.clone(), Times::IDENTITY, DOCUMENTS_BYTES, |did: &Did, document| {
                 let bytes = document.map_or(0, |document: &Arc<DidDocument>| document.size());
                 u32::try_from(bytes + did.as_str().len() + 200).unwrap_or(u32::MAX)
             })
         };
         let (plc, web) = (documents(), documents());
-        let handles = Cache::new(self.clock, HANDLES, |_, _| 1);
+        let handles = Cache::new(self.clock, Times::IDENTITY, HANDLES, |_, _| 1);
         let sources = Sources { plc: self.plc, client: self.client, handles: self.handles };
         Resolver { inner: Arc::new(Inner { sources, local: self.local, plc, web, handles }) }
     }

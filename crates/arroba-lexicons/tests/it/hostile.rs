@@ -2,7 +2,7 @@
 
 use arroba_core::{
     data::{Cid, Map, Value},
-    lexicon::{BlobRule, Document, Validator},
+    lexicon::{BlobRule, Catalog, Document, Validator},
     syntax::{Nsid, RecordKey},
 };
 use arroba_lexicons::{
@@ -11,6 +11,9 @@ use arroba_lexicons::{
     schemas::RECORDS,
 };
 use proptest::{collection, prelude::*};
+use std::sync::{Arc, LazyLock};
+
+static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(catalog);
 
 /// Values whose fields have names that the schemas know.
 fn value() -> impl Strategy<Value = Value<'static>> {
@@ -42,14 +45,14 @@ fn value() -> impl Strategy<Value = Value<'static>> {
 proptest! {
     #[test]
     fn any_record_has_a_verdict(record in value(), index in 0..RECORDS.len(), lenient: bool) {
-        let catalog = catalog();
+        let catalog = &*CATALOG;
         let key = RecordKey::parse("self").expect("a record key");
         let rule = if lenient { BlobRule::Lenient } else { BlobRule::Strict };
         let mut record = record;
         if let Value::Map(map) = &mut record {
             map.insert("$type", RECORDS[index].as_str());
         }
-        if let Err(error) = Validator::new(&catalog).blobs(rule).record(&RECORDS[index], &key, &record) {
+        if let Err(error) = Validator::new(catalog).blobs(rule).record(&RECORDS[index], &key, &record) {
             prop_assert!(error.to_string().len() < 10_000);
         }
     }
@@ -59,8 +62,8 @@ proptest! {
         body in value(),
         pairs in collection::vec(("(did|cids|cids\\[\\]|limit|cursor|.{0,4})", ".{0,8}"), 0..6),
     ) {
-        let catalog = catalog();
-        let validator = Validator::new(&catalog);
+        let catalog = &*CATALOG;
+        let validator = Validator::new(catalog);
         let names: Vec<Nsid> = catalog.iter().map(|document| document.id().clone()).collect();
         for name in &names {
             let _ = validator.input(name, &body);

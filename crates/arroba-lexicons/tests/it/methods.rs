@@ -89,8 +89,69 @@ fn every_method_agrees_with_its_schema() {
     let bundled = catalog.iter().filter(|document| {
         matches!(document.def("main"), Some(Def::Query(_) | Def::Procedure(_) | Def::Subscription(_)))
     });
-    assert_eq!(checked, bundled.map(|document| document.id().as_str()).collect());
+    let bundled: BTreeSet<_> = bundled.map(|document| document.id().as_str()).collect();
+    let untyped = BTreeSet::from(UNTYPED);
+    assert_eq!(checked.intersection(&untyped).collect::<Vec<_>>(), Vec::<&&str>::new());
+    assert_eq!(checked.union(&untyped).copied().collect::<BTreeSet<_>>(), bundled);
 }
+
+/// The methods that have a schema and no types, because nothing here serves or calls them. One that gets types
+/// moves from here to the list above.
+const UNTYPED: [&str; 53] = [
+    "app.bsky.actor.getProfile",
+    "app.bsky.actor.getProfiles",
+    "app.bsky.feed.getActorLikes",
+    "app.bsky.feed.getAuthorFeed",
+    "app.bsky.feed.getPostThread",
+    "app.bsky.feed.getPosts",
+    "app.bsky.feed.getTimeline",
+    "app.bsky.unspecced.getPostThreadV2",
+    "com.atproto.admin.disableAccountInvites",
+    "com.atproto.admin.disableInviteCodes",
+    "com.atproto.admin.enableAccountInvites",
+    "com.atproto.admin.getAccountInfos",
+    "com.atproto.admin.getInviteCodes",
+    "com.atproto.admin.searchAccounts",
+    "com.atproto.admin.sendEmail",
+    "com.atproto.admin.updateAccountEmail",
+    "com.atproto.admin.updateAccountHandle",
+    "com.atproto.admin.updateAccountPassword",
+    "com.atproto.admin.updateAccountSigningKey",
+    "com.atproto.identity.refreshIdentity",
+    "com.atproto.identity.requestPlcOperationSignature",
+    "com.atproto.identity.resolveDid",
+    "com.atproto.identity.resolveIdentity",
+    "com.atproto.identity.signPlcOperation",
+    "com.atproto.identity.submitPlcOperation",
+    "com.atproto.label.queryLabels",
+    "com.atproto.label.subscribeLabels",
+    "com.atproto.lexicon.resolveLexicon",
+    "com.atproto.moderation.createReport",
+    "com.atproto.server.confirmEmail",
+    "com.atproto.server.createAppPassword",
+    "com.atproto.server.deleteAccount",
+    "com.atproto.server.getAccountInviteCodes",
+    "com.atproto.server.listAppPasswords",
+    "com.atproto.server.requestAccountDelete",
+    "com.atproto.server.requestEmailConfirmation",
+    "com.atproto.server.requestEmailUpdate",
+    "com.atproto.server.requestPasswordReset",
+    "com.atproto.server.reserveSigningKey",
+    "com.atproto.server.resetPassword",
+    "com.atproto.server.revokeAppPassword",
+    "com.atproto.server.updateEmail",
+    "com.atproto.sync.getHostStatus",
+    "com.atproto.sync.listHosts",
+    "com.atproto.sync.listReposByCollection",
+    "com.atproto.sync.notifyOfUpdate",
+    "com.atproto.temp.addReservedHandle",
+    "com.atproto.temp.checkHandleAvailability",
+    "com.atproto.temp.checkSignupQueue",
+    "com.atproto.temp.dereferenceScope",
+    "com.atproto.temp.fetchLabels",
+    "com.atproto.temp.requestPhoneVerification",
+    "com.atproto.temp.revokeAccountCredentials",
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
