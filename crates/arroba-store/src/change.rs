@@ -92,6 +92,9 @@ pub struct CommitChange {
     /// Every blob that its created and updated records refer to. References of updated and deleted records that are not
     /// among them end.
     pub blobs: Vec<(RecordPath, BlobRef)>,
+    /// What its created and updated records have backlinks to. Backlinks of updated and deleted records that are not among
+    /// them end.
+    pub backlinks: Vec<(RecordPath, String)>,
 }
 
 /// What came of a change.

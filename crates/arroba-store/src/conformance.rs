@@ -13,6 +13,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 mod author;
+mod backlinks;
 mod blobs;
 mod commits;
 mod events;
@@ -84,6 +85,8 @@ where
         imports::an_import_replaces_everything_at_once,
         imports::a_wrong_or_late_import_changes_nothing,
         imports::blobs_follow_an_import,
+        backlinks::they_live_with_their_records,
+        backlinks::an_import_brings_its_own,
     );
     ran
 }

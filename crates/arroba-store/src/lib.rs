@@ -6,6 +6,7 @@
 
 #[cfg(feature = "sqlite")]
 pub mod accounts;
+mod backlinks;
 mod blob_index;
 pub mod blobs;
 mod change;
@@ -21,6 +22,7 @@ pub mod seal;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use backlinks::{BacklinkPiece, Backlinks};
 pub use blob_index::{BlobIndex, BlobRow, MissingBlob, NewBlob};
 pub use change::{Applied, Change, ChangeKind, CommitChange, Reservation};
 pub use error::{ApplyError, Cause, StoreError};

@@ -7,7 +7,7 @@ mod blobs;
 mod stage;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -23,6 +23,7 @@ use futures::{StreamExt, stream};
 use tokio::sync::watch;
 
 use crate::{
+    backlinks::Backlinks,
     blob_index::BlobRow,
     change::{Applied, Change, Reservation},
     error::{ApplyError, StoreError},
@@ -71,12 +72,13 @@ struct Live {
     tree: Rows,
 }
 
-/// Records, nodes and blob references, each with the rev that wrote it.
+/// Records, nodes and blob references, each with the rev that wrote it, and backlinks.
 #[derive(Clone, Debug, Default)]
 struct Rows {
     records: BTreeMap<RecordPath, (Tid, Cid, Bytes)>,
     nodes: BTreeMap<Position, (Tid, Cid, Bytes)>,
     refs: BTreeMap<(Cid, RecordPath), Tid>,
+    links: BTreeSet<(RecordPath, String)>,
 }
 
 impl Default for Memory {
@@ -268,6 +270,19 @@ impl RepoStore for Memory {
         Ok(Some(collections))
     }
 
+    async fn backlinks(
+        &self,
+        did: &Did,
+        collection: &Nsid,
+        target: &str,
+        limit: usize,
+    ) -> Result<Backlinks, StoreError> {
+        let state = self.lock();
+        let links = state.live(did).into_iter().flat_map(|(_, live)| &live.tree.links);
+        let found = links.filter(|(path, link)| path.collection == *collection && link == target);
+        Ok(Backlinks::Found(found.take(limit).map(|(path, _)| path.clone()).collect()))
+    }
+
     async fn counts(&self, did: &Did) -> Result<Option<Counts>, StoreError> {
         let state = self.lock();
         let Some((repo, live)) = state.live(did) else { return Ok(None) };
@@ -296,7 +311,7 @@ impl RepoStore for Memory {
             BlockQuery::These(cids) => {
                 let all: BTreeMap<Cid, Bytes> =
                     live.blocks(None).into_iter().map(|block| (block.cid, block.data)).collect();
-                let wanted: std::collections::BTreeSet<Cid> = cids.into_iter().collect();
+                let wanted: BTreeSet<Cid> = cids.into_iter().collect();
                 let (found, lost): (Vec<Cid>, Vec<Cid>) =
                     wanted.into_iter().partition(|cid| all.contains_key(cid));
                 missing = lost;

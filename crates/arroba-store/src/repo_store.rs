@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::{
+    backlinks::{BacklinkPiece, Backlinks},
     change::{Applied, Change, Reservation},
     error::{ApplyError, StoreError},
     log::{EventPage, Retention, Swept},
@@ -40,6 +41,8 @@ use crate::{
 ///     nothing that can be read.
 /// 11. Dropping a future changes nothing half: the change is made or not.
 /// 12. No snapshot, lock or transaction waits for whoever reads an answer.
+/// 13. A store that has an index of backlinks changes it with the record, in the same step, also by an import and by deletion.
+///     Its answer is [`Backlinks::Found`] only if that is all there are.
 #[async_trait]
 pub trait RepoStore: Send + Sync + 'static {
     /// The row of a repository.
@@ -77,6 +80,30 @@ pub trait RepoStore: Send + Sync + 'static {
     /// # Errors
     /// As [`RepoStore::repo`].
     async fn collections(&self, did: &Did) -> Result<Option<Vec<Nsid>>, StoreError>;
+
+    /// The records of a collection that have a backlink to the target, at most `limit`; none if the repository has no head. The
+    /// cost must not grow with the collection. A store without an index leaves this out.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn backlinks(
+        &self,
+        _did: &Did,
+        _collection: &Nsid,
+        _target: &str,
+        _limit: usize,
+    ) -> Result<Backlinks, StoreError> {
+        Ok(Backlinks::NotIndexed)
+    }
+
+    /// Fills the index of a repository that is older than it, piece by piece. A piece that does not join what is there (another
+    /// caller was faster, the repository was replaced) changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be stored.
+    async fn fill_backlinks(&self, _did: &Did, _piece: BacklinkPiece) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// How much the repository holds; it counts, so it is no call for a hot path. Nothing if the repository has no head.
     ///
@@ -138,6 +165,8 @@ pub struct StagedRecord {
     pub value: Bytes,
     /// The blobs it refers to; they need not be uploaded yet.
     pub blobs: Vec<Cid>,
+    /// What it has backlinks to.
+    pub backlinks: Vec<String>,
 }
 
 /// An import on its way in: records in any order, then nodes, then one commit that makes all of it the repository. Dropping it

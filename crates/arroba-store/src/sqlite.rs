@@ -5,6 +5,7 @@
 //! takes an exclusive lock, because numbering events densely and in order needs one writer.
 
 mod apply;
+mod backlinks;
 mod blobs;
 mod cache;
 mod checkpoint;

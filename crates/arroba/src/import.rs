@@ -119,7 +119,12 @@ impl RepoHost {
             _ => Vec::new(),
         };
         let cid = signed.commit_cid;
-        let commit = Box::new(CommitChange { expect: Some(head.cid), signed, blobs: Vec::new() });
+        let commit = Box::new(CommitChange {
+            expect: Some(head.cid),
+            signed,
+            blobs: Vec::new(),
+            backlinks: Vec::new(),
+        });
         let change = self.change(did, events, ChangeKind::Commit(commit));
         let applied = stage.finish(change).await.map_err(refused)?;
         Ok(Some(CommitMeta::new(cid, rev, applied.last_seq())))

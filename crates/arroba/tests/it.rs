@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod it {
     mod accounts;
+    mod duplicates;
     mod fixture;
     mod methods;
     mod on_memory;

@@ -75,7 +75,8 @@ impl Author {
     pub fn creation(&self, writes: Vec<Write>, loaded: Option<&Loaded>) -> Change {
         let signed = self.sign(repo::create(writes).unwrap(), loaded);
         let events = vec![self.identity(), self.account(None), signed.event.clone(), self.sync(&signed)];
-        let commit = Box::new(CommitChange { expect: None, signed, blobs: Vec::new() });
+        let commit =
+            Box::new(CommitChange { expect: None, signed, blobs: Vec::new(), backlinks: Vec::new() });
         self.change(
             ChangeKind::Create {
                 handle: Some(self.handle.clone()),
@@ -144,7 +145,8 @@ impl Author {
     ) -> Change {
         let events = vec![signed.event.clone()];
         let expect = loaded.head.as_ref().map(|head| head.cid);
-        self.change(ChangeKind::Commit(Box::new(CommitChange { expect, signed, blobs })), events)
+        let commit = CommitChange { expect, signed, blobs, backlinks: Vec::new() };
+        self.change(ChangeKind::Commit(Box::new(commit)), events)
     }
 
     /// Creates the repository.

@@ -17,13 +17,13 @@ use crate::{
     StagedRecord,
 };
 
-fn staged(text: &str, blobs: Vec<Cid>) -> StagedRecord {
+pub(super) fn staged(text: &str, blobs: Vec<Cid>) -> StagedRecord {
     let value = record(&format!("imported {text}"));
-    StagedRecord { path: path(text), cid: Cid::for_cbor(&value), value, blobs }
+    StagedRecord { path: path(text), cid: Cid::for_cbor(&value), value, blobs, backlinks: Vec::new() }
 }
 
 /// Stages records and the tree of what the stage says it holds; gives the nodes.
-async fn fill(stage: &mut dyn Stage, records: Vec<StagedRecord>) -> Vec<NodePut> {
+pub(super) async fn fill(stage: &mut dyn Stage, records: Vec<StagedRecord>) -> Vec<NodePut> {
     for piece in records.chunks(16) {
         stage.put_records(piece.to_vec()).await.unwrap();
     }
@@ -47,7 +47,7 @@ async fn fill(stage: &mut dyn Stage, records: Vec<StagedRecord>) -> Vec<NodePut>
 }
 
 /// A commit on the current head for the staged tree, with a `#sync`.
-async fn closing<S: RepoStore + ?Sized>(
+pub(super) async fn closing<S: RepoStore + ?Sized>(
     store: &S,
     author: &Author,
     root: &NodePut,

@@ -169,7 +169,7 @@ pub(super) async fn malformed_changes_change_nothing<S: RepoStore>(store: Arc<S>
         handle: None,
         sealed_key: author.sealed_key(),
         status: RepoStatus::Deactivated,
-        commit: Box::new(CommitChange { expect, signed, blobs: Vec::new() }),
+        commit: Box::new(CommitChange { expect, signed, blobs: Vec::new(), backlinks: Vec::new() }),
     };
     assert!(matches!(
         apply(&*store, author.change(kind, Vec::new())).await,

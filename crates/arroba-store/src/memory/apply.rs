@@ -186,6 +186,7 @@ impl State {
             hold(&mut repo.blobs, &blob.cid);
             tree.refs.insert((blob.cid, path), commit.signed.rev);
         }
+        tree.links.extend(commit.backlinks);
         repo.row.underlying = status;
         repo.live = Some(Live { head: head(&commit.signed, &tree), tree });
     }
@@ -210,6 +211,8 @@ impl State {
             }
             keep
         });
+        live.tree.links.retain(|(path, _)| !touched.contains(path));
+        live.tree.links.extend(commit.backlinks);
         live.tree.write(&commit.signed);
         for (path, blob) in commit.blobs {
             hold(blobs, &blob.cid);

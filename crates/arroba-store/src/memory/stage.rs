@@ -42,9 +42,11 @@ fn takes_imports(repo: &Repo) -> Result<(), ApplyError> {
 #[async_trait]
 impl Stage for MemoryStage {
     async fn put_records(&mut self, records: Vec<StagedRecord>) -> Result<(), StoreError> {
-        for StagedRecord { path, cid, value, blobs } in records {
+        for StagedRecord { path, cid, value, blobs, backlinks } in records {
             self.tree.refs.retain(|(_, user), _| *user != path);
             self.tree.refs.extend(blobs.into_iter().map(|blob| ((blob, path.clone()), LATER)));
+            self.tree.links.retain(|(user, _)| *user != path);
+            self.tree.links.extend(backlinks.into_iter().map(|target| (path.clone(), target)));
             self.tree.records.insert(path, (LATER, cid, value));
         }
         Ok(())

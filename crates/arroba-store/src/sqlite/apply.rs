@@ -11,6 +11,7 @@ use arroba_core::{
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
+    backlinks,
     cache::NodeCache,
     events::kind_code,
     refs,
@@ -255,10 +256,11 @@ fn create(
     if commit.expect.is_some() || last_rev.is_some_and(|last| commit.signed.rev <= last) {
         return Err(ApplyError::Conflict { head: None });
     }
-    run(connection, "INSERT INTO tree (repo, state) VALUES (?1, 0)", [repo])?;
+    run(connection, "INSERT INTO tree (repo, state, linked_to) VALUES (?1, 0, NULL)", [repo])?;
     let tree = connection.last_insert_rowid();
     write_rows(hands, tree, &commit.signed)?;
     refs::update(connection, repo, tree, commit, time)?;
+    backlinks::update(connection, tree, commit)?;
     put_head(connection, repo, tree, Tid::from_u64(0), &commit.signed, net_records(&commit.signed, 0)?)?;
     run(connection, "UPDATE repo SET status = ?2 WHERE id = ?1", (repo, code))?;
     Ok(())
@@ -276,6 +278,7 @@ fn commit_to(
     let live = expected_head(found.live, commit)?;
     write_rows(hands, live.tree, &commit.signed)?;
     refs::update(hands.scope.connection, found.id, live.tree, commit, time)?;
+    backlinks::update(hands.scope.connection, live.tree, commit)?;
     let records = net_records(&commit.signed, live.head.records)?;
     put_head(hands.scope.connection, found.id, live.tree, live.base, &commit.signed, records)?;
     let CommitChange { signed, .. } = commit;

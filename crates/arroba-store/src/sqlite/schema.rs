@@ -7,8 +7,11 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use crate::error::StoreError;
 
 /// One step per released schema version, in order; a step is never edited after release, only followed by another.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/001_start.sql"), include_str!("migrations/002_accounts.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_start.sql"),
+    include_str!("migrations/002_accounts.sql"),
+    include_str!("migrations/003_backlinks.sql"),
+];
 
 /// "arba": tells our files from other SQLite databases.
 const APPLICATION_ID: i32 = 0x6172_6261;

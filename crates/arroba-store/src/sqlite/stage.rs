@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{
     SMALL, Sqlite,
     apply::{depth, drop_tree, emit, expected_head, put_head, put_nodes, run},
-    change_weight, refs,
+    backlinks, change_weight, refs,
     rows::{self, cid},
     writer::Scope,
 };
@@ -42,7 +42,11 @@ impl SqliteStage {
             .write(move |connection| {
                 let found = rows::by_did(connection, &whose)?.ok_or(ApplyError::NotFound)?;
                 takes_imports(found.repo.status)?;
-                run(connection, "INSERT INTO tree (repo, state) VALUES (?1, 1)", [found.id])?;
+                run(
+                    connection,
+                    "INSERT INTO tree (repo, state, linked_to) VALUES (?1, 1, NULL)",
+                    [found.id],
+                )?;
                 Ok::<_, ApplyError>(connection.last_insert_rowid())
             })
             .await?;
@@ -137,6 +141,7 @@ fn put_records(connection: &Connection, tree: i64, records: &[StagedRecord]) -> 
                 (tree, &path, cid, value),
             )?;
             run(connection, "DELETE FROM blob_ref WHERE tree = ?1 AND path = ?2", (tree, &path))?;
+            backlinks::end(connection, tree, &path)?;
         } else {
             added = added.saturating_add(1);
         }
@@ -146,6 +151,9 @@ fn put_records(connection: &Connection, tree: i64, records: &[StagedRecord]) -> 
                 "INSERT OR REPLACE INTO blob_ref (tree, cid, path, rev) VALUES (?1, ?2, ?3, ?4)",
                 (tree, &blob.as_bytes()[..], &path, LATER),
             )?;
+        }
+        for target in &record.backlinks {
+            backlinks::put(connection, tree, &path, target)?;
         }
     }
     Ok(added)

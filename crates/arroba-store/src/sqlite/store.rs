@@ -11,12 +11,13 @@ use tokio::sync::watch;
 use super::{
     SMALL, Sqlite,
     apply::{Hands, apply},
-    events, export, read, rows,
+    backlinks, events, export, read, rows,
     spool::Spool,
     stage::SqliteStage,
     sweep,
 };
 use crate::{
+    backlinks::{BacklinkPiece, Backlinks},
     change::{Applied, Change, ChangeKind, Reservation},
     error::{ApplyError, StoreError},
     log::{EventPage, Retention, Swept},
@@ -79,6 +80,23 @@ impl RepoStore for Sqlite {
     async fn collections(&self, did: &Did) -> Result<Option<Vec<Nsid>>, StoreError> {
         let did = did.clone();
         self.read(move |connection| read::collections(connection, &did)).await
+    }
+
+    async fn backlinks(
+        &self,
+        did: &Did,
+        collection: &Nsid,
+        target: &str,
+        limit: usize,
+    ) -> Result<Backlinks, StoreError> {
+        let (did, collection, target) = (did.clone(), collection.clone(), target.to_owned());
+        self.read(move |connection| backlinks::find(connection, &did, &collection, &target, limit)).await
+    }
+
+    async fn fill_backlinks(&self, did: &Did, piece: BacklinkPiece) -> Result<(), StoreError> {
+        let did = did.clone();
+        let weight = piece.links.len().saturating_mul(SMALL).saturating_add(SMALL);
+        self.weighed(weight, move |scope| backlinks::fill(scope.connection, &did, &piece)).await
     }
 
     async fn counts(&self, did: &Did) -> Result<Option<Counts>, StoreError> {

@@ -43,6 +43,8 @@ fn trees(connection: &Connection, swept: &mut Swept) -> Result<(), StoreError> {
         "DELETE FROM record WHERE tree = ?1 AND path IN (SELECT path FROM record WHERE tree = ?1 ORDER BY path LIMIT ?2)",
         "DELETE FROM blob_ref WHERE tree = ?1 AND (cid, path) IN \
          (SELECT cid, path FROM blob_ref WHERE tree = ?1 ORDER BY cid, path LIMIT ?2)",
+        "DELETE FROM backlink WHERE tree = ?1 AND (target, path) IN \
+         (SELECT target, path FROM backlink WHERE tree = ?1 ORDER BY target, path LIMIT ?2)",
     ] {
         let cleared = connection.prepare_cached(statement)?.execute((tree, STEP))? as u64;
         swept.rows = swept.rows.saturating_add(cleared);

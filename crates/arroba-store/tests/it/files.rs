@@ -118,6 +118,7 @@ async fn what_a_crash_left_on_its_way_is_cleared() {
         cid: arroba_core::data::Cid::for_cbor(&value),
         value,
         blobs: Vec::new(),
+        backlinks: Vec::new(),
     };
     stage.put_records(vec![record]).await.unwrap();
     // As after a crash: nobody gives the stage up.

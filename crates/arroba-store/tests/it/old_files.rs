@@ -1,17 +1,27 @@
 //! Every released schema still opens.
 
-use arroba_core::{data::Cid, mst::Loader};
-use arroba_store::{BlobIndex, RecordQuery, RepoStatus, RepoStore, Sqlite, conformance::Author};
+use std::path::Path;
+
+use arroba_core::{data::Cid, mst::Loader, repo::Write, syntax::Nsid};
+use arroba_store::{
+    BacklinkPiece, Backlinks, BlobIndex, Change, ChangeKind, RecordQuery, RepoStatus, RepoStore, Sqlite,
+    conformance::Author,
+};
+use bytes::Bytes;
 
 use crate::files::{blocks, write};
+
+async fn open(directory: &Path, name: &str) -> Sqlite {
+    let path = directory.join("old.sqlite");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    std::fs::copy(fixture, &path).unwrap();
+    Sqlite::open(&path).await.unwrap()
+}
 
 #[tokio::test]
 async fn version_2() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("old.sqlite");
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v2.sqlite");
-    std::fs::copy(fixture, &path).unwrap();
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = open(directory.path(), "v2.sqlite").await;
     let author = Author::new(1);
     let start = 1_u64 << 40;
     let page = store.events(0, 100).await.unwrap();
@@ -33,4 +43,83 @@ async fn version_2() {
     let loaded = store.load(&author.did, Loader::for_all()).await.unwrap().unwrap();
     assert_eq!(loaded.tree.entries().count(), 3);
     blocks(&store, &author).await.unwrap();
+}
+
+const LIKE: &str = "app.bsky.feed.like";
+
+/// Each of the old likes is of one of ten posts.
+fn target(number: u32) -> String {
+    format!("at://did:web:author9.test/app.bsky.feed.post/{}", number % 10)
+}
+
+async fn likes(store: &Sqlite, author: &Author, number: u32) -> Backlinks {
+    let collection: Nsid = LIKE.parse().unwrap();
+    store.backlinks(&author.did, &collection, &target(number), 100).await.unwrap()
+}
+
+fn found(keys: &[&str]) -> Backlinks {
+    Backlinks::Found(keys.iter().map(|key| format!("{LIKE}/{key}").parse().unwrap()).collect())
+}
+
+/// What a host makes of a page of likes.
+async fn piece(store: &Sqlite, author: &Author, limit: usize) -> BacklinkPiece {
+    let Backlinks::Incomplete { after } = likes(store, author, 0).await else { panic!("it is complete") };
+    let query = RecordQuery::collection(
+        LIKE.parse().unwrap(),
+        after.clone().map(|after| after.rkey),
+        limit,
+        arroba_store::Order::Ascending,
+    );
+    let page = store.records(&author.did, query).await.unwrap().unwrap();
+    let links = page.records.iter().map(|record| {
+        let number = record.path.rkey.as_str().parse().unwrap();
+        (record.path.clone(), record.cid, target(number))
+    });
+    let links: Vec<_> = links.collect();
+    let up_to = links.last().filter(|_| page.more).map(|(path, ..)| path.clone());
+    BacklinkPiece { after, links, up_to }
+}
+
+fn with_link(mut change: Change, key: &str, number: u32) -> Change {
+    let ChangeKind::Commit(commit) = &mut change.kind else { unreachable!("it is a commit") };
+    commit.backlinks = vec![(format!("{LIKE}/{key}").parse().unwrap(), target(number))];
+    change
+}
+
+#[tokio::test]
+async fn backlinks_of_version_2_are_filled_piece_by_piece() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), "v2-likes.sqlite").await;
+    let author = Author::new(1);
+    assert_eq!(likes(&store, &author, 3).await, Backlinks::Incomplete { after: None });
+    let first = piece(&store, &author, 8).await;
+    assert_eq!(first.up_to, Some(format!("{LIKE}/007").parse().unwrap()));
+    store.fill_backlinks(&author.did, first.clone()).await.unwrap();
+    assert_eq!(likes(&store, &author, 3).await, Backlinks::Incomplete { after: first.up_to.clone() });
+
+    // While a piece is on its way: one of its records goes, one is replaced, one comes behind, one before the mark.
+    let second = piece(&store, &author, 8).await;
+    let path = |key: &str| format!("{LIKE}/{key}").parse().unwrap();
+    let value = Bytes::from_static(&[0xa0]);
+    let gone = vec![Write::delete(path("013")), Write::put(path("009"), value.clone())];
+    author.commit(&store, gone).await;
+    for key in ["0135", "0015"] {
+        let change =
+            author.commit_change(&store, vec![Write::create(path(key), value.clone())], Vec::new()).await;
+        store.apply(vec![with_link(change, key, 3)]).await.remove(0).unwrap();
+    }
+    store.fill_backlinks(&author.did, second).await.unwrap();
+    // One that comes late joins nothing.
+    store.fill_backlinks(&author.did, first).await.unwrap();
+    store.close().await.unwrap();
+    let store = Sqlite::open(directory.path().join("old.sqlite")).await.unwrap();
+    assert_eq!(likes(&store, &author, 3).await, Backlinks::Incomplete { after: Some(path("015")) });
+    while let Backlinks::Incomplete { .. } = likes(&store, &author, 3).await {
+        let next = piece(&store, &author, 8).await;
+        store.fill_backlinks(&author.did, next).await.unwrap();
+    }
+    assert_eq!(likes(&store, &author, 3).await, found(&["0015", "003", "0135", "023"]));
+    assert_eq!(likes(&store, &author, 9).await, found(&["019"]), "a record that was replaced has no link");
+    assert_eq!(likes(&store, &author, 4).await, found(&["004", "014", "024"]));
+    assert!(blocks(&store, &author).await.unwrap() > 30);
 }

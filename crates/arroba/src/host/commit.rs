@@ -9,7 +9,7 @@ use arroba_store::{
     Applied, ApplyError, Change, ChangeKind, CommitChange, Head, Loaded, RepoRow, RepoStatus,
 };
 
-use super::resolve::{Prepared, blobs, resolve};
+use super::resolve::{Prepared, References, resolve};
 use super::{CommitMeta, CommitOptions, CommitOutcome, HostError, RepoHost, Write, WriteResult};
 
 /// How often a write is prepared anew because someone else was faster. Within one process nobody is: the turn sees to that.
@@ -107,8 +107,8 @@ impl RepoHost {
         super::check::own_commit(&signed, &key.public_key())?;
         let meta = CommitMeta::new(signed.commit_cid, rev, None);
         let events = vec![signed.event.clone()];
-        let blobs = blobs(prepared, &signed);
-        let commit = CommitChange { expect: Some(head.cid), signed, blobs };
+        let References { blobs, backlinks } = References::of(prepared, &signed);
+        let commit = CommitChange { expect: Some(head.cid), signed, blobs, backlinks };
         let change = self.change(did, events, ChangeKind::Commit(Box::new(commit)));
         Ok(Staging::Changed(change, Promise { meta, results: resolved.results }))
     }

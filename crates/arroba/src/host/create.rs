@@ -188,7 +188,8 @@ impl RepoHost {
             ],
             _ => Vec::new(),
         };
-        let commit = Box::new(CommitChange { expect: None, signed, blobs: Vec::new() });
+        let commit =
+            Box::new(CommitChange { expect: None, signed, blobs: Vec::new(), backlinks: Vec::new() });
         let kind = ChangeKind::Create { handle: handle.clone(), sealed_key, status, commit };
         let change = self.change(did, events, kind);
         self.apply(change).await.map(drop).map_err(|error| HostError::refused(did, handle.as_ref(), error))

@@ -123,26 +123,34 @@ pub(super) fn resolve(did: &Did, tree: &Tree, prepared: &[Prepared]) -> Result<R
     Ok(resolved)
 }
 
-/// The blobs that the records of `commit` refer to.
-pub(super) fn blobs(prepared: &[Prepared], commit: &SignedCommit) -> Vec<(RecordPath, BlobRef)> {
-    let mut newest: HashMap<&RecordPath, &Record> = HashMap::new();
-    for Prepared { path, action } in prepared {
-        match action {
-            Action::Create(record) | Action::Update(record) | Action::Put(record, _) => {
-                newest.insert(path, record)
-            }
-            Action::Delete(_) => newest.remove(path),
-        };
+/// What goes with the records that a commit puts.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    pub(super) blobs: Vec<(RecordPath, BlobRef)>,
+    pub(super) backlinks: Vec<(RecordPath, String)>,
+}
+
+impl References {
+    /// Those of the records of `commit`.
+    pub(super) fn of(prepared: &[Prepared], commit: &SignedCommit) -> Self {
+        let mut newest: HashMap<&RecordPath, &Record> = HashMap::new();
+        for Prepared { path, action } in prepared {
+            match action {
+                Action::Create(record) | Action::Update(record) | Action::Put(record, _) => {
+                    newest.insert(path, record)
+                }
+                Action::Delete(_) => newest.remove(path),
+            };
+        }
+        let mut references = Self::default();
+        for change in &commit.records {
+            let RecordChange::Put { path, .. } = change else { continue };
+            let Some(record) = newest.get(path) else { continue };
+            references.blobs.extend(record.blobs.iter().map(|blob| (path.clone(), blob.clone())));
+            references.backlinks.extend(record.subject.iter().map(|target| (path.clone(), target.clone())));
+        }
+        references
     }
-    let puts = commit.records.iter().filter_map(|change| match change {
-        RecordChange::Put { path, .. } => Some(path),
-        RecordChange::Delete { .. } => None,
-    });
-    puts.flat_map(|path| {
-        let blobs = newest.get(path).map_or(&[][..], |record| &record.blobs);
-        blobs.iter().map(|blob| (path.clone(), blob.clone()))
-    })
-    .collect()
 }
 
 /// What a store's refusal means, given what the records say of their blobs.

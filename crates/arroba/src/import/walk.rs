@@ -3,6 +3,7 @@
 use arroba_core::data::{Cid, Codec, Value, blob_ref, cbor};
 use arroba_core::mst::{Expect, Key, Loader, NodeData, NodePut, NodeRequest, Position, Tree};
 use arroba_core::syntax::RecordPath;
+use arroba_lexicons::backlinks;
 use arroba_store::StagedRecord;
 use bytes::Bytes;
 
@@ -118,7 +119,8 @@ fn record(spool: &Spool, key: &Key, value: arroba_core::data::Link) -> Result<St
         blob_ref::find(&value).unwrap_or_default().iter().map(blob_ref::FoundBlob::cid).collect();
     blobs.sort_unstable();
     blobs.dedup();
-    Ok(StagedRecord { path, cid, value: bytes, blobs })
+    let backlinks = backlinks::of(&path.collection, &value).map(|link| link.target.to_owned());
+    Ok(StagedRecord { path, cid, value: bytes, blobs, backlinks: backlinks.into_iter().collect() })
 }
 
 fn path(key: &Key) -> Result<RecordPath, ImportError> {
