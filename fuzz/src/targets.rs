@@ -16,6 +16,7 @@ pub mod query;
 pub mod record;
 pub mod record_proof;
 pub mod repo_car;
+pub mod scopes;
 pub mod syntax;
 
 /// A target.
@@ -54,5 +55,6 @@ targets!(
     record,
     record_proof,
     repo_car,
+    scopes,
     syntax,
 );

@@ -18,3 +18,5 @@ pub mod repo;
 pub mod event;
 
 pub mod lexicon;
+
+pub mod scopes;

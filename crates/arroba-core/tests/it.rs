@@ -11,8 +11,10 @@ mod it {
     mod fixtures;
     mod lexicon;
     mod mst;
+    mod python_permissions;
     mod random;
     mod repo;
+    mod scopes;
     mod syntax;
     mod verify;
 }

@@ -1,7 +1,8 @@
 //! Identifiers and string formats.
 
 use arroba_core::syntax::{
-    AtIdentifier, AtUri, CidText, Datetime, Did, Handle, Language, Nsid, RecordKey, RecordPath, Tid, Uri,
+    AtIdentifier, AtUri, Audience, CidText, Datetime, Did, DidService, Handle, Language, Nsid, RecordKey,
+    RecordPath, Tid, Uri,
 };
 
 use crate::fixtures;
@@ -16,7 +17,9 @@ pub fn target(data: &[u8]) {
             })*
         };
     }
-    same!(AtUri, CidText, Datetime, Did, Language, Nsid, RecordKey, RecordPath, Tid, Uri);
+    same!(
+        AtUri, Audience, CidText, Datetime, Did, DidService, Language, Nsid, RecordKey, RecordPath, Tid, Uri
+    );
     if let Ok(handle) = Handle::parse(text) {
         assert_eq!(handle.as_str(), text.to_ascii_lowercase());
     }
@@ -41,6 +44,7 @@ pub fn target(data: &[u8]) {
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = [
         "did:plc:yk4dd2qkboz2yv6tpubpc6co",
+        "did:web:a.test#atproto_pds",
         "alice.test",
         "app.bsky.feed.post",
         "3jzfcijpj2z2a",

@@ -6,7 +6,7 @@ use crate::data::Cid;
 use crate::syntax::{Datetime, Did, Handle, RecordPath, Tid};
 
 /// What happens to a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// It is new.
     Create,

@@ -28,7 +28,7 @@ impl Did {
     }
 }
 
-const fn check(text: &[u8]) -> Result<(), &'static str> {
+pub(super) const fn check(text: &[u8]) -> Result<(), &'static str> {
     if text.len() > Did::MAX_LENGTH {
         return Err("longer than 2048 characters");
     }
