@@ -12,6 +12,8 @@ pub mod blobs;
 mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "datastore")]
+pub mod datastore;
 mod error;
 mod log;
 mod memory;

@@ -3,6 +3,9 @@
 
 #[path = "it/conformance.rs"]
 mod conformance;
+#[cfg(feature = "datastore")]
+#[path = "it/datastore.rs"]
+mod datastore;
 #[path = "it/faults.rs"]
 mod faults;
 #[path = "it/files.rs"]

@@ -1,0 +1,37 @@
+//! Google Cloud Datastore: the connection, and the Python library's own entities.
+//!
+//! [`Rpc`] is the service at the level of its own messages; [`Connection`] speaks to the service or to its emulator. [`Client`] is what
+//! the store uses: it splits what is too large, follows what the service leaves unfinished, repeats what may be repeated, and says
+//! so when nobody can know what happened. [`entity`] turns stored entities into types and back, property by property as the
+//! Python library stores them.
+
+mod client;
+mod connection;
+mod counts;
+mod database;
+pub mod entity;
+mod error;
+pub mod limits;
+mod retry;
+mod rpc;
+mod size;
+#[cfg(feature = "conformance")]
+pub mod testing;
+
+pub use client::{
+    Batches, Begin, Client, ClientOptions, Lookup, QueryPage, Reads, Transaction, delete, insert, update,
+    upsert,
+};
+pub use connection::{ConnectError, Connection, ConnectionOptions};
+pub use counts::RpcCounts;
+pub use database::Database;
+pub use error::{DatastoreError, Malformed};
+pub use limits::{LimitError, Limits};
+pub use rpc::{Rpc, RpcKind};
+
+/// The messages of the API (`google.datastore.v1`), as generated.
+pub use gcloud_sdk::google::datastore::v1 as api;
+/// A moment, as the API writes it.
+pub use gcloud_sdk::prost_types::Timestamp;
+/// The status that an RPC fails with.
+pub use gcloud_sdk::tonic::{Code, Status};

@@ -1,0 +1,21 @@
+//! The entities that the Python library stores, as types; exactly as it reads and writes them.
+//!
+//! Reading takes what the Python library takes: properties that are missing where it has a default, properties that it does not know,
+//! both forms of a commit's operations. Everything else is an [`EntityError`] that names kind, key and property. Writing gives the
+//! one form that it writes: a missing single value as an explicit null, times as whole microseconds, keys and big texts without an
+//! index. Whatever else an entity held is dropped by the next write, there and here.
+
+mod block;
+mod error;
+mod ops;
+mod properties;
+mod remote_blob;
+mod repo;
+mod sequence;
+mod values;
+
+pub use block::AtpBlock;
+pub use error::{EntityError, EntityProblem};
+pub use remote_blob::AtpRemoteBlob;
+pub use repo::{AtpRepo, StoredStatus};
+pub use sequence::AtpSequence;
