@@ -6,12 +6,13 @@ use arroba_core::{
     data::{BlobRef, Cid},
     event::EventDraft,
     repo::SignedCommit,
-    syntax::{Did, Handle, RecordPath, Tid},
+    syntax::{Did, Handle, RecordPath},
 };
 
 use crate::{
     repo::{RepoStatus, Subject},
-    seal::SealedKey,
+    reservation::Reservation,
+    seal::{SealedKey, SealedKeys},
 };
 
 /// One durable step of one repository: all of it happens, or nothing.
@@ -26,6 +27,9 @@ pub struct Change {
     /// The events that tell of it, in order. The store emits exactly these; a commit's own event is among them where it
     /// is to be told.
     pub events: Vec<EventDraft>,
+    /// What [`RepoStore::reserve`](crate::RepoStore::reserve) gave for these events, if they hold a commit's. Without one the
+    /// store numbers them as it applies the change.
+    pub reservation: Reservation,
 }
 
 /// The kinds of durable change; the list is complete.
@@ -35,15 +39,15 @@ pub enum ChangeKind {
     Reserve {
         /// The handle it will have.
         handle: Option<Handle>,
-        /// Its signing key.
-        sealed_key: SealedKey,
+        /// Its keys.
+        keys: SealedKeys,
     },
     /// Creates the repository with its first commit. The DID is new, reserved, or deleted.
     Create {
         /// The handle.
         handle: Option<Handle>,
-        /// The signing key.
-        sealed_key: SealedKey,
+        /// The keys.
+        keys: SealedKeys,
         /// [`RepoStatus::Active`] or, for an account that moves here, [`RepoStatus::Deactivated`].
         status: RepoStatus,
         /// The first commit; it expects no head.
@@ -114,13 +118,4 @@ impl Applied {
     pub fn last_seq(&self) -> Option<u64> {
         (!self.seqs.is_empty()).then(|| self.seqs.end.saturating_sub(1))
     }
-}
-
-/// What a backend that numbers early fixes before an edit; SQL and memory fix nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reservation {
-    /// The sequence number of the coming commit.
-    pub seq: Option<u64>,
-    /// The rev that the coming commit must have.
-    pub rev: Option<Tid>,
 }

@@ -51,6 +51,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A cursor of a listing is none that this store gave.
+    #[error("malformed cursor")]
+    Cursor,
     /// Stored data contradicts itself.
     #[error("stored data is damaged: {what}")]
     Corrupt {

@@ -20,18 +20,20 @@ mod memory;
 mod query;
 mod repo;
 mod repo_store;
+mod reservation;
 pub mod seal;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use backlinks::{BacklinkPiece, Backlinks};
 pub use blob_index::{BlobIndex, BlobRow, MissingBlob, NewBlob};
-pub use change::{Applied, Change, ChangeKind, CommitChange, Reservation};
+pub use change::{Applied, Change, ChangeKind, CommitChange};
 pub use error::{ApplyError, Cause, StoreError};
 pub use log::{EventPage, Retention, StoredEvent, Swept};
 pub use memory::Memory;
 pub use query::{Block, BlockQuery, BlockStream, Order, RecordPage, RecordQuery, RecordRange, RecordRow};
-pub use repo::{Counts, Head, Loaded, RepoEntry, RepoPage, RepoRow, RepoStatus, Subject};
+pub use repo::{Counts, Head, Loaded, RepoCursor, RepoEntry, RepoPage, RepoRow, RepoStatus, Subject};
 pub use repo_store::{RepoStore, Stage, StagedRecord};
+pub use reservation::{Reclaim, Reservation};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions, WriterFigures};

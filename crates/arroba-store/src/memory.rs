@@ -25,11 +25,11 @@ use tokio::sync::watch;
 use crate::{
     backlinks::Backlinks,
     blob_index::BlobRow,
-    change::{Applied, Change, Reservation},
+    change::{Applied, Change},
     error::{ApplyError, StoreError},
     log::{EventPage, Retention, StoredEvent, Swept},
     query::{Block, BlockQuery, BlockStream, Order, RecordPage, RecordQuery, RecordRange, RecordRow},
-    repo::{Counts, Head, Loaded, RepoEntry, RepoPage, RepoRow, RepoStatus, Subject},
+    repo::{Counts, Head, Loaded, RepoCursor, RepoEntry, RepoPage, RepoRow, RepoStatus, Subject},
     repo_store::{RepoStore, Stage},
 };
 
@@ -69,6 +69,8 @@ struct Repo {
 #[derive(Clone, Debug)]
 struct Live {
     head: Head,
+    /// Of the tree's root node.
+    height: u8,
     tree: Rows,
 }
 
@@ -187,19 +189,20 @@ impl RepoStore for Memory {
         Ok(self.lock().by_handle(handle).map(|(_, repo)| repo.row()))
     }
 
-    async fn repos(&self, after: u64, limit: usize) -> Result<RepoPage, StoreError> {
+    async fn repos(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError> {
+        let after = after.map_or(Ok(0), RepoCursor::number)?;
         let state = self.lock();
         let mut rest = state.repos.range(after.saturating_add(1)..);
+        let mut last = after;
         let repos: Vec<RepoEntry> = rest
             .by_ref()
             .take(limit)
-            .map(|(number, repo)| RepoEntry {
-                number: *number,
-                repo: repo.row(),
-                head: repo.live.as_ref().map(|live| live.head.clone()),
+            .map(|(number, repo)| {
+                last = *number;
+                RepoEntry { repo: repo.row(), head: repo.live.as_ref().map(|live| live.head.clone()) }
             })
             .collect();
-        let next = repos.last().map(|entry| entry.number).filter(|_| rest.next().is_some());
+        let next = rest.next().map(|_| RepoCursor::new(last.to_string()));
         Ok(RepoPage { repos, next })
     }
 
@@ -207,7 +210,7 @@ impl RepoStore for Memory {
         let damaged = |error| StoreError::corrupt_by(format!("tree of {did}"), error);
         let state = self.lock();
         let Some(repo) = state.repo(did) else { return Ok(None) };
-        loader.start(repo.live.as_ref().map(|live| (live.head.data, live.head.height)));
+        loader.start(repo.live.as_ref().map(|live| (live.head.data, live.height)));
         while let Some(request) = loader.wants().first().cloned() {
             let node = repo.live.as_ref().and_then(|live| live.tree.nodes.get(&request.position));
             let (_, _, bytes) =
@@ -321,10 +324,6 @@ impl RepoStore for Memory {
         };
         let batches = stream::iter([Ok(blocks)]).boxed();
         Ok(Some(BlockStream::new(repo.row(), live.head.clone(), missing, batches)))
-    }
-
-    async fn reserve(&self, _did: &Did) -> Result<Reservation, StoreError> {
-        Ok(Reservation::default())
     }
 
     async fn apply(&self, changes: Vec<Change>) -> Vec<Result<Applied, ApplyError>> {

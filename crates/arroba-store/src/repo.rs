@@ -7,7 +7,7 @@ use arroba_core::{
 };
 use bytes::Bytes;
 
-use crate::seal::SealedKey;
+use crate::{error::StoreError, seal::SealedKeys};
 
 /// Whether a repository is served, and if not, why. The list is complete: it is the protocol's, and two states of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,8 +39,8 @@ pub struct RepoRow {
     pub underlying: RepoStatus,
     /// The moderator's reference, while the repository is taken down.
     pub takedown: Option<String>,
-    /// The signing key, sealed under the master key.
-    pub sealed_key: SealedKey,
+    /// The keys, sealed.
+    pub keys: SealedKeys,
     /// When the account came here, in microseconds since 1970.
     pub created: u64,
     /// The newest rev it ever had; the next one must be greater, also after deletion and re-creation.
@@ -58,10 +58,6 @@ pub struct Head {
     pub data: Cid,
     /// The commit block.
     pub block: Bytes,
-    /// The height of the tree's root node.
-    pub height: u8,
-    /// How many records the tree holds.
-    pub records: u64,
 }
 
 /// What an edit starts from, all of one snapshot.
@@ -75,20 +71,40 @@ pub struct Loaded {
     pub tree: Tree,
 }
 
-/// Where a listing of all repositories stands: its own numbers, in order of creation.
+/// Where a listing of all repositories stands: a text that only the store which gave it understands. Any other
+/// is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RepoCursor(String);
+
+impl RepoCursor {
+    /// Takes what [`RepoCursor::as_str`] gave.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The number, in stores that number.
+    pub(crate) fn number(&self) -> Result<u64, StoreError> {
+        self.0.parse().map_err(|_| StoreError::Cursor)
+    }
+}
+
+/// A part of a listing of all repositories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepoPage {
-    /// The repositories, oldest first, each with its number and its head.
+    /// The repositories, each with its head.
     pub repos: Vec<RepoEntry>,
     /// Where the next page starts; nothing on the last.
-    pub next: Option<u64>,
+    pub next: Option<RepoCursor>,
 }
 
 /// One line of a [`RepoPage`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepoEntry {
-    /// Its place in the listing.
-    pub number: u64,
     /// The row.
     pub repo: RepoRow,
     /// The head, if there is one.

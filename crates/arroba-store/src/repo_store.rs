@@ -3,7 +3,7 @@
 use arroba_core::{
     data::Cid,
     mst::{Loader, NodePut},
-    syntax::{Did, Handle, Nsid, RecordPath},
+    syntax::{Did, Handle, Nsid, RecordPath, Tid},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,11 +11,12 @@ use tokio::sync::watch;
 
 use crate::{
     backlinks::{BacklinkPiece, Backlinks},
-    change::{Applied, Change, Reservation},
+    change::{Applied, Change},
     error::{ApplyError, StoreError},
     log::{EventPage, Retention, Swept},
     query::{BlockQuery, BlockStream, RecordPage, RecordQuery},
-    repo::{Counts, Loaded, RepoPage, RepoRow, Subject},
+    repo::{Counts, Loaded, RepoCursor, RepoPage, RepoRow, Subject},
+    reservation::Reservation,
 };
 
 /// Heads, tree nodes, records and events: one consistency domain.
@@ -57,11 +58,12 @@ pub trait RepoStore: Send + Sync + 'static {
     /// As [`RepoStore::repo`].
     async fn by_handle(&self, handle: &Handle) -> Result<Option<RepoRow>, StoreError>;
 
-    /// Rows and heads in order of creation, also of deleted repositories; `after` is 0 or [`RepoPage::next`].
+    /// Rows and heads, also of deleted repositories, in an order that does not change; `after` is the [`RepoPage::next`] of the
+    /// page before. Whatever was there when the first page was read comes in one of the pages, and nothing comes twice.
     ///
     /// # Errors
-    /// As [`RepoStore::repo`].
-    async fn repos(&self, after: u64, limit: usize) -> Result<RepoPage, StoreError>;
+    /// As [`RepoStore::repo`]; [`StoreError::Cursor`] if the store never gave it.
+    async fn repos(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError>;
 
     /// Row, head, and the tree nodes that the loader asks for.
     ///
@@ -123,11 +125,24 @@ pub trait RepoStore: Send + Sync + 'static {
     /// As [`RepoStore::repo`]; [`StoreError::Corrupt`], at once or in the stream, if a row does not hash to what its parent names.
     async fn blocks(&self, did: &Did, query: BlockQuery) -> Result<Option<BlockStream>, StoreError>;
 
-    /// To be called before an edit; see [`Reservation`].
+    /// To be called before a commit is signed, when it is sure that there will be one: it fixes what a backend that numbers
+    /// early must fix for `events` events, among them a commit's, whose rev will be greater than `above`. Most fix nothing.
     ///
     /// # Errors
     /// As [`RepoStore::repo`].
-    async fn reserve(&self, did: &Did) -> Result<Reservation, StoreError>;
+    async fn reserve(
+        &self,
+        _did: &Did,
+        _events: usize,
+        _above: Option<Tid>,
+    ) -> Result<Reservation, StoreError> {
+        Ok(Reservation::none())
+    }
+
+    /// Whether a commit must name the one before it (`prev`), which the protocol no longer wants.
+    fn links_commits(&self) -> bool {
+        false
+    }
 
     /// Makes changes, each for itself, in this order per repository; one answer for each. They share what syncing they can.
     async fn apply(&self, changes: Vec<Change>) -> Vec<Result<Applied, ApplyError>>;

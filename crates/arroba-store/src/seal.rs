@@ -37,9 +37,55 @@ pub struct MasterKey {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyId([u8; KEY_ID]);
 
-/// A private signing key, encrypted: version, [`KeyId`], nonce, ciphertext with tag.
+/// A private key, encrypted. Sealed by a [`MasterKey`]: version, [`KeyId`], nonce, ciphertext with tag.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedKey(Vec<u8>);
+
+/// The private keys of an account, as a store keeps them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedKeys {
+    /// The one that signs commits.
+    pub signing: SealedKey,
+    /// The account's own one for did:plc operations, where the host's is not used for it.
+    pub rotation: Option<SealedKey>,
+}
+
+impl SealedKeys {
+    /// A signing key alone.
+    pub const fn signing(key: SealedKey) -> Self {
+        Self { signing: key, rotation: None }
+    }
+
+    /// No keys: what a deleted account has.
+    pub const fn none() -> Self {
+        Self::signing(SealedKey(Vec::new()))
+    }
+}
+
+/// Seals private keys for the store, and opens them: a [`MasterKey`], or what another way of storing them demands.
+///
+/// # Contract
+/// What was sealed for one account opens to the same key for that account, as long as the sealing key is at hand.
+pub trait SealingKeys: fmt::Debug + Send + Sync {
+    /// Encrypts a key of the account `did`.
+    fn seal(&self, did: &Did, key: &PrivateKey) -> SealedKey;
+
+    /// Decrypts it.
+    ///
+    /// # Errors
+    /// [`SealError`] if the sealing key is not at hand, or the bytes are not what was sealed.
+    fn open(&self, did: &Did, sealed: &SealedKey) -> Result<PrivateKey, SealError>;
+}
+
+impl SealingKeys for MasterKey {
+    fn seal(&self, did: &Did, key: &PrivateKey) -> SealedKey {
+        self.seal(did, key)
+    }
+
+    fn open(&self, did: &Did, sealed: &SealedKey) -> Result<PrivateKey, SealError> {
+        self.open(did, sealed)
+    }
+}
 
 impl MasterKey {
     /// Takes 32 bytes that nobody can guess.

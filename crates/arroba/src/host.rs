@@ -203,7 +203,7 @@ impl RepoHost {
 
     /// The key that signs the commits of a repo.
     pub(crate) fn signing_key(&self, repo: &RepoRow) -> Result<Arc<PrivateKey>, HostError> {
-        self.0.keys.open(&repo.did, &repo.sealed_key)
+        self.0.keys.open(&repo.did, &repo.keys.signing)
     }
 
     /// A record key that no other call of this host returns: a TID, greater than those before.

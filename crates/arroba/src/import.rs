@@ -16,7 +16,7 @@ use arroba_core::data::Cid;
 use arroba_core::mst::Loader;
 use arroba_core::repo::{self, Commit};
 use arroba_core::syntax::Did;
-use arroba_store::{ApplyError, ChangeKind, CommitChange, RepoRow, RepoStatus, Stage};
+use arroba_store::{ApplyError, Change, ChangeKind, CommitChange, RepoRow, RepoStatus, Stage};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
@@ -106,10 +106,13 @@ impl RepoHost {
         let root = fill(&mut *stage, spool, commit.data).await?;
         let tree = root.tree(commit.data)?;
         let key = self.signing_key(&repo)?;
-        let reservation = self.store().reserve(did).await?;
-        let rev = reservation
-            .rev
-            .unwrap_or_else(|| self.next_rev(repo.rev.max(Some(head.rev)).max(Some(commit.rev))));
+        let last = repo.rev.max(Some(head.rev)).max(Some(commit.rev));
+        let reservation = self.store().reserve(did, 1, last).await?;
+        let rev = reservation.rev(0).unwrap_or_else(|| self.next_rev(last));
+        if last.is_some_and(|last| rev <= last) {
+            // Where revs count events, they cannot follow one that tells the time.
+            return Err(ImportError::RevAhead { imported: commit.rev, next: rev }.into());
+        }
         let staged = repo::resign(&tree).map_err(HostError::Edit)?;
         let signed = staged.sign(self.params(did, rev, Some(&head)), &*key).map_err(HostError::Edit)?;
         let events = match repo.status {
@@ -125,7 +128,7 @@ impl RepoHost {
             blobs: Vec::new(),
             backlinks: Vec::new(),
         });
-        let change = self.change(did, events, ChangeKind::Commit(commit));
+        let change = Change { reservation, ..self.change(did, events, ChangeKind::Commit(commit)) };
         let applied = stage.finish(change).await.map_err(refused)?;
         Ok(Some(CommitMeta::new(cid, rev, applied.last_seq())))
     }

@@ -209,7 +209,7 @@ impl Secrets {
 
 impl From<Secrets> for HostKeys {
     fn from(secrets: Secrets) -> Self {
-        Self { master: secrets.master, rotation: secrets.rotation }
+        Self { sealing: secrets.master, rotation: secrets.rotation }
     }
 }
 

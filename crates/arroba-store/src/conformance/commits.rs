@@ -102,7 +102,7 @@ pub(super) async fn heads_are_compared_and_swapped<S: RepoStore>(store: Arc<S>) 
         other => panic!("rule 3: a commit on an old head is a conflict, not {other:?}"),
     }
     agrees(&*store, &author.did, &[(path("a.b.c/2"), record("a.b.c/2"))].into()).await;
-    let again = author.creation(Vec::new(), None);
+    let again = author.creation(&*store, Vec::new(), None).await;
     assert!(matches!(apply(&*store, again).await, Err(ApplyError::Exists)));
     let stranger = Author::new(2);
     let mut lost = author.commit_change(&*store, vec![create("a.b.c/3")], Vec::new()).await;
@@ -177,7 +177,8 @@ pub(super) async fn revs_grow<S: RepoStore>(store: Arc<S>) {
     assert!(store.repo(&author.did).await.unwrap().unwrap().rev > Some(rev));
     // A commit that changes no record is one all the same.
     let loaded = store.load(&author.did, Loader::for_read([])).await.unwrap().unwrap();
-    let signed = author.sign(repo::resign(&loaded.tree).unwrap(), Some(&loaded));
+    let staged = repo::resign(&loaded.tree).unwrap();
+    let signed = author.sign(&*store, staged, Some(&loaded), (0, 1)).await;
     apply(&*store, author.commit_of(signed, &loaded, Vec::new())).await.unwrap();
     agrees(&*store, &author.did, &[(path("a.b.c/1"), record("a.b.c/1"))].into()).await;
 }
@@ -186,7 +187,7 @@ pub(super) async fn changes_of_one_call_are_made_in_order<S: RepoStore>(store: A
     let authors: Vec<_> = (0..20).map(Author::new).collect();
     let mut changes = Vec::new();
     for author in &authors {
-        changes.push(author.creation(vec![create("a.b.c/1")], None));
+        changes.push(author.creation(&*store, vec![create("a.b.c/1")], None).await);
     }
     for author in &authors {
         changes.push(author.change(ChangeKind::Announce, vec![author.identity()]));

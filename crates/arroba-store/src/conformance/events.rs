@@ -42,7 +42,7 @@ pub(super) async fn numbers_are_dense_and_frames_exact<S: RepoStore>(store: Arc<
     let tail = store.tail();
     assert_eq!(*tail.borrow(), empty.newest);
     let mut expected = Vec::new();
-    let mut changes = vec![author.creation(vec![create("a.b.c/0")], None)];
+    let mut changes = vec![author.creation(&*store, vec![create("a.b.c/0")], None).await];
     changes.extend(
         (0..5).map(|_| author.change(ChangeKind::Announce, vec![author.identity(), author.account(None)])),
     );
@@ -197,7 +197,8 @@ pub(super) async fn deletion_hides_for_ever<S: RepoStore>(store: Arc<S>) {
     let page = store.events(0, 10).await.unwrap();
     assert!(page.oldest == page.start && !page.lost_after(0), "hiding is no loss by retention");
     let loaded = store.load(&author.did, arroba_core::mst::Loader::for_read([])).await.unwrap();
-    let back = apply(&*store, author.creation(Vec::new(), loaded.as_ref())).await.unwrap();
+    let back = author.creation(&*store, Vec::new(), loaded.as_ref()).await;
+    let back = apply(&*store, back).await.unwrap();
     let reference = Some("case".to_owned());
     let taken = apply(&*store, author.change(ChangeKind::Takedown { reference }, Vec::new())).await.unwrap();
     assert!(taken.seqs.is_empty() && seqs(&*store).await.is_empty());

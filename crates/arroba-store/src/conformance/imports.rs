@@ -58,8 +58,9 @@ pub(super) async fn closing<S: RepoStore + ?Sized>(
     let request = loader.wants()[0].clone();
     loader.supply(&request, root.bytes.clone()).unwrap();
     let tree: Tree = loader.finish().unwrap();
-    let signed = author.sign(repo::resign(&tree).unwrap(), Some(&loaded));
-    let mut change = author.commit_of(signed.clone(), &loaded, Vec::new());
+    let staged = repo::resign(&tree).unwrap();
+    let (signed, reservation) = author.sign(store, staged, Some(&loaded), (0, 1)).await;
+    let mut change = author.commit_of((signed.clone(), reservation), &loaded, Vec::new());
     change.events = vec![author.sync(&signed)];
     (signed, change)
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 fn reservation(author: &Author) -> Change {
-    let kind = ChangeKind::Reserve { handle: Some(author.handle.clone()), sealed_key: author.sealed_key() };
+    let kind = ChangeKind::Reserve { handle: Some(author.handle.clone()), keys: author.sealed_keys() };
     author.change(kind, Vec::new())
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn reservations_hold_and_vanish<S: RepoStore>(store: Arc<S>) {
     apply(&*store, author.change(ChangeKind::Delete, Vec::new())).await.unwrap();
     assert_eq!(status(&*store, &author).await, None, "a reservation vanishes without a trace");
     apply(&*store, reservation(&rival)).await.unwrap();
-    apply(&*store, rival.creation(vec![create("a.b.c/1")], None)).await.unwrap();
+    rival.create(&*store, vec![create("a.b.c/1")]).await;
     assert_eq!(status(&*store, &rival).await, Some(RepoStatus::Active));
     agrees(&*store, &rival.did, &[(path("a.b.c/1"), record("a.b.c/1"))].into()).await;
 }
@@ -53,10 +53,14 @@ pub(super) async fn handles_are_unique<S: RepoStore>(store: Arc<S>) {
     apply(&*store, rename(Some("new.test"), Some(SealedKey::from_bytes(*b"new")))).await.unwrap();
     assert!(store.by_handle(&author.handle).await.unwrap().is_none());
     let row = store.by_handle(&"new.test".parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!((&row.did, row.sealed_key.as_bytes()), (&author.did, &b"new"[..]));
+    assert_eq!((&row.did, row.keys.signing.as_bytes()), (&author.did, &b"new"[..]));
     apply(&*store, rename(None, None)).await.unwrap();
     let row = store.repo(&author.did).await.unwrap().unwrap();
-    assert_eq!((row.handle, row.sealed_key.as_bytes()), (None, &b"new"[..]), "no new key leaves the old one");
+    assert_eq!(
+        (row.handle, row.keys.signing.as_bytes()),
+        (None, &b"new"[..]),
+        "no new key leaves the old one"
+    );
 }
 
 pub(super) async fn status_and_takedown_are_apart<S: RepoStore>(store: Arc<S>) {
@@ -101,7 +105,7 @@ pub(super) async fn deletion_leaves_only_the_row<S: RepoStore + BlobIndex>(store
         }
         let row = store.repo(&author.did).await.unwrap().expect("rule 8: the row stays");
         assert_eq!((row.status, row.handle, row.rev), (RepoStatus::Deleted, None, rev), "rule 8");
-        assert!(row.sealed_key.as_bytes().is_empty(), "the key of a deleted account is gone");
+        assert!(row.keys.signing.as_bytes().is_empty(), "the key of a deleted account is gone");
         assert!(store.by_handle(&author.handle).await.unwrap().is_none(), "rule 8: the handle is free");
         assert!(store.load(&author.did, Loader::for_all()).await.unwrap().unwrap().head.is_none());
         assert!(store.records(&author.did, RecordQuery::all(None, 10)).await.unwrap().is_none());
@@ -130,7 +134,7 @@ pub(super) async fn deletion_leaves_only_the_row<S: RepoStore + BlobIndex>(store
 pub(super) async fn a_deleted_repository_can_come_back<S: RepoStore>(store: Arc<S>) {
     let author = Author::new(1);
     author.create(&*store, vec![create("a.b.c/1"), create("a.b.c/2")]).await;
-    let stale = author.creation(Vec::new(), None);
+    let stale = author.creation(&*store, Vec::new(), None).await;
     author.commit(&*store, vec![create("a.b.c/3")]).await;
     apply(&*store, author.change(ChangeKind::Delete, Vec::new())).await.unwrap();
     assert!(
@@ -138,7 +142,7 @@ pub(super) async fn a_deleted_repository_can_come_back<S: RepoStore>(store: Arc<
         "rule 3: revs grow"
     );
     let loaded = store.load(&author.did, Loader::for_read([])).await.unwrap();
-    let mut same = author.creation(Vec::new(), loaded.as_ref());
+    let mut same = author.creation(&*store, Vec::new(), loaded.as_ref()).await;
     if let ChangeKind::Create { commit, .. } = &mut same.kind {
         commit.signed.rev = loaded.as_ref().unwrap().repo.rev.unwrap();
     }
@@ -146,7 +150,8 @@ pub(super) async fn a_deleted_repository_can_come_back<S: RepoStore>(store: Arc<
         matches!(apply(&*store, same).await, Err(ApplyError::Conflict { head: None })),
         "rule 3: revs grow"
     );
-    apply(&*store, author.creation(vec![create("x.y.z/1")], loaded.as_ref())).await.unwrap();
+    let back = author.creation(&*store, vec![create("x.y.z/1")], loaded.as_ref()).await;
+    apply(&*store, back).await.unwrap();
     let model: Model = [(path("x.y.z/1"), record("x.y.z/1"))].into();
     agrees(&*store, &author.did, &model).await;
     while store.sweep(Retention::default()).await.unwrap().more {}
@@ -156,18 +161,18 @@ pub(super) async fn a_deleted_repository_can_come_back<S: RepoStore>(store: Arc<
 pub(super) async fn malformed_changes_change_nothing<S: RepoStore>(store: Arc<S>) {
     let author = Author::new(1);
     for status in [RepoStatus::Creating, RepoStatus::Suspended, RepoStatus::Takendown, RepoStatus::Deleted] {
-        let mut change = author.creation(Vec::new(), None);
+        let mut change = author.creation(&*store, Vec::new(), None).await;
         if let ChangeKind::Create { status: initial, .. } = &mut change.kind {
             *initial = status;
         }
         assert!(matches!(apply(&*store, change).await, Err(ApplyError::Malformed(_))));
         assert!(store.repo(&author.did).await.unwrap().is_none(), "rule 2: all or nothing");
     }
-    let signed = author.sign(repo::create(Vec::new()).unwrap(), None);
+    let (signed, _) = author.sign(&*store, repo::create(Vec::new()).unwrap(), None, (0, 1)).await;
     let expect = Some(signed.commit_cid);
     let kind = ChangeKind::Create {
         handle: None,
-        sealed_key: author.sealed_key(),
+        keys: author.sealed_keys(),
         status: RepoStatus::Deactivated,
         commit: Box::new(CommitChange { expect, signed, blobs: Vec::new(), backlinks: Vec::new() }),
     };

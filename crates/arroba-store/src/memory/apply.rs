@@ -16,17 +16,17 @@ use crate::{
     error::ApplyError,
     log::StoredEvent,
     repo::{Head, RepoRow, RepoStatus, Subject},
-    seal::SealedKey,
+    seal::SealedKeys,
 };
 
 impl State {
     pub(super) fn apply(&mut self, change: Change) -> Result<Applied, ApplyError> {
-        let Change { did, time, kind, events } = change;
+        let Change { did, time, kind, events, reservation: _ } = change;
         if events.iter().any(|event| *event.did() != did) {
             return Err(ApplyError::Malformed("an event of another account"));
         }
         let repo = match kind {
-            ChangeKind::Reserve { handle, sealed_key } => {
+            ChangeKind::Reserve { handle, keys } => {
                 if self.repo(&did).is_some_and(|repo| repo.row.underlying != RepoStatus::Deleted) {
                     return Err(ApplyError::Exists);
                 }
@@ -34,11 +34,11 @@ impl State {
                     return Err(ApplyError::Malformed("a reservation has no events"));
                 }
                 self.free(handle.as_ref(), &did)?;
-                self.reserve(did.clone(), handle, sealed_key, time)
+                self.reserve(did.clone(), handle, keys, time)
             }
-            ChangeKind::Create { handle, sealed_key, status, commit } => {
+            ChangeKind::Create { handle, keys, status, commit } => {
                 self.creatable(&did, handle.as_ref(), status, &commit)?;
-                let id = self.reserve(did.clone(), handle, sealed_key, time);
+                let id = self.reserve(did.clone(), handle, keys, time);
                 self.create(id, status, *commit);
                 id
             }
@@ -71,7 +71,7 @@ impl State {
                 let (id, repo) = self.existing(&did)?;
                 repo.row.handle = handle;
                 if let Some(key) = sealed_key {
-                    repo.row.sealed_key = key;
+                    repo.row.keys.signing = key;
                 }
                 id
             }
@@ -123,14 +123,14 @@ impl State {
         }
     }
 
-    fn reserve(&mut self, did: Did, handle: Option<Handle>, sealed_key: SealedKey, time: u64) -> u64 {
+    fn reserve(&mut self, did: Did, handle: Option<Handle>, keys: SealedKeys, time: u64) -> u64 {
         let row = RepoRow {
             did: did.clone(),
             handle,
             status: RepoStatus::Creating,
             underlying: RepoStatus::Creating,
             takedown: None,
-            sealed_key,
+            keys,
             created: time,
             rev: None,
         };
@@ -188,7 +188,7 @@ impl State {
         }
         tree.links.extend(commit.backlinks);
         repo.row.underlying = status;
-        repo.live = Some(Live { head: head(&commit.signed, &tree), tree });
+        repo.live = Some(Live { head: head(&commit.signed), height: commit.signed.root_height, tree });
     }
 
     fn commit(&mut self, did: &Did, commit: CommitChange, time: u64) -> Result<u64, ApplyError> {
@@ -220,7 +220,8 @@ impl State {
         }
         loosened.retain(|cid| !live.tree.refs.keys().any(|(used, _)| used == cid));
         let loose: Vec<_> = loosened.iter().filter_map(|cid| blobs.remove(cid)).collect();
-        live.head = head(&commit.signed, &live.tree);
+        live.head = head(&commit.signed);
+        live.height = commit.signed.root_height;
         self.garbage.extend(loose.into_iter().map(|blob| (blob.object, (time, false))));
         Ok(id)
     }
@@ -236,7 +237,7 @@ impl State {
             handle: None,
             underlying: RepoStatus::Deleted,
             takedown: None,
-            sealed_key: SealedKey::from_bytes([]),
+            keys: SealedKeys::none(),
             rev: repo.rev(),
             ..repo.row.clone()
         };
@@ -311,15 +312,8 @@ impl Rows {
     }
 }
 
-pub(super) fn head(signed: &SignedCommit, tree: &Rows) -> Head {
-    Head {
-        cid: signed.commit_cid,
-        rev: signed.rev,
-        data: signed.data,
-        block: signed.commit_bytes.clone(),
-        height: signed.root_height,
-        records: tree.records.len() as u64,
-    }
+pub(super) fn head(signed: &SignedCommit) -> Head {
+    Head { cid: signed.commit_cid, rev: signed.rev, data: signed.data, block: signed.commit_bytes.clone() }
 }
 
 /// A rev that every other one is later than: rows of an import have it until they get that of the closing commit.

@@ -68,7 +68,7 @@ impl Stage for MemoryStage {
     }
 
     async fn finish(mut self: Box<Self>, change: Change) -> Result<Applied, ApplyError> {
-        let Change { did, time, kind, events } = change;
+        let Change { did, time, kind, events, reservation: _ } = change;
         if did != self.did {
             return Err(ApplyError::Malformed("an import of another account"));
         }
@@ -101,7 +101,7 @@ impl Stage for MemoryStage {
             blob.temporary &= !used;
             keep
         });
-        repo.live = Some(Live { head: head(signed, &tree), tree });
+        repo.live = Some(Live { head: head(signed), height: signed.root_height, tree });
         state.garbage.extend(loose.into_iter().map(|object| (object, (time, false))));
         let applied = state.emit(id, &did, time, &events);
         self.store.tail.send_replace(state.newest());

@@ -23,7 +23,7 @@ use crate::{
     error::{ApplyError, StoreError},
     log::StoredEvent,
     repo::{Head, RepoRow, RepoStatus, Subject},
-    seal::SealedKey,
+    seal::{SealedKey, SealedKeys},
 };
 
 /// What a change may touch besides the tables.
@@ -34,21 +34,20 @@ pub(super) struct Hands<'a, 'b> {
 
 pub(super) fn apply(hands: &mut Hands<'_, '_>, change: &Change) -> Result<Applied, ApplyError> {
     let connection = hands.scope.connection;
-    let Change { did, time, kind, events } = change;
+    let Change { did, time, kind, events, reservation: _ } = change;
     let time = *time;
     let found = find(hands.scope, did)?;
     let mut known = None;
     let repo = match kind {
-        ChangeKind::Reserve { handle, sealed_key } => {
-            let id = reserve(connection, did, found.as_ref(), handle.as_ref(), sealed_key, time)?;
+        ChangeKind::Reserve { handle, keys } => {
+            let id = reserve(connection, did, found.as_ref(), handle.as_ref(), keys, time)?;
             if !events.is_empty() {
                 return Err(ApplyError::Malformed("a reservation has no events"));
             }
             id
         }
-        ChangeKind::Create { handle, sealed_key, status, commit } => {
-            let id =
-                reserve_for_creation(connection, did, found.as_ref(), handle.as_ref(), sealed_key, time)?;
+        ChangeKind::Create { handle, keys, status, commit } => {
+            let id = reserve_for_creation(connection, did, found.as_ref(), handle.as_ref(), keys, time)?;
             create(hands, id, found.and_then(|found| found.repo.rev), *status, commit, time)?;
             id
         }
@@ -191,13 +190,13 @@ fn reserve(
     did: &Did,
     found: Option<&Found>,
     handle: Option<&Handle>,
-    key: &SealedKey,
+    keys: &SealedKeys,
     time: u64,
 ) -> Result<i64, ApplyError> {
     if found.is_some_and(|found| found.repo.underlying != RepoStatus::Deleted) {
         return Err(ApplyError::Exists);
     }
-    reserve_for_creation(connection, did, found, handle, key, time)
+    reserve_for_creation(connection, did, found, handle, keys, time)
 }
 
 /// A row in [`RepoStatus::Creating`] with this handle and key.
@@ -206,18 +205,20 @@ fn reserve_for_creation(
     did: &Did,
     found: Option<&Found>,
     handle: Option<&Handle>,
-    key: &SealedKey,
+    keys: &SealedKeys,
     time: u64,
 ) -> Result<i64, ApplyError> {
     let creating = status_code(RepoStatus::Creating);
     let handle_text = handle.map(Handle::as_str);
+    let rotation = keys.rotation.as_ref().map(SealedKey::as_bytes);
     match found {
         None => {
             free_handle(connection, handle, 0)?;
             run(
                 connection,
-                "INSERT INTO repo (did, handle, status, sealed_key, created) VALUES (?1, ?2, ?3, ?4, ?5)",
-                (did.as_str(), handle_text, creating, key.as_bytes(), time),
+                "INSERT INTO repo (did, handle, status, sealed_key, sealed_rotation_key, created) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (did.as_str(), handle_text, creating, keys.signing.as_bytes(), rotation, time),
             )?;
             Ok(connection.last_insert_rowid())
         }
@@ -230,8 +231,9 @@ fn reserve_for_creation(
             }
             run(
                 connection,
-                "UPDATE repo SET handle = ?2, status = ?3, takedown = NULL, sealed_key = ?4, created = ?5 WHERE id = ?1",
-                (found.id, handle_text, creating, key.as_bytes(), time),
+                "UPDATE repo SET handle = ?2, status = ?3, takedown = NULL, sealed_key = ?4, \
+                 sealed_rotation_key = ?5, created = ?6 WHERE id = ?1",
+                (found.id, handle_text, creating, keys.signing.as_bytes(), rotation, time),
             )?;
             Ok(found.id)
         }
@@ -279,7 +281,7 @@ fn commit_to(
     write_rows(hands, live.tree, &commit.signed)?;
     refs::update(hands.scope.connection, found.id, live.tree, commit, time)?;
     backlinks::update(hands.scope.connection, live.tree, commit)?;
-    let records = net_records(&commit.signed, live.head.records)?;
+    let records = net_records(&commit.signed, live.records)?;
     put_head(hands.scope.connection, found.id, live.tree, live.base, &commit.signed, records)?;
     let CommitChange { signed, .. } = commit;
     let head = Head {
@@ -287,11 +289,9 @@ fn commit_to(
         rev: signed.rev,
         data: signed.data,
         block: signed.commit_bytes.clone(),
-        height: signed.root_height,
-        records,
     };
     let repo = RepoRow { rev: found.repo.rev.max(Some(head.rev)), ..found.repo };
-    Ok(Found { repo, live: Some(Live { head, ..live }), ..found })
+    Ok(Found { repo, live: Some(Live { head, height: signed.root_height, records, ..live }), ..found })
 }
 
 /// The head, if the commit was made on it.
@@ -412,7 +412,8 @@ fn delete(hands: &mut Hands<'_, '_>, found: &Found, silent: bool) -> Result<i64,
     }
     run(
         connection,
-        "UPDATE repo SET status = ?2, handle = NULL, takedown = NULL, sealed_key = x'', last_rev = ?3 WHERE id = ?1",
+        "UPDATE repo SET status = ?2, handle = NULL, takedown = NULL, sealed_key = x'', sealed_rotation_key = NULL, \
+         last_rev = ?3 WHERE id = ?1",
         (found.id, status_code(RepoStatus::Deleted), found.repo.rev.map(Tid::to_u64)),
     )?;
     if let Some(live) = &found.live {

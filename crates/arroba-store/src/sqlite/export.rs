@@ -177,7 +177,7 @@ impl Walk {
     fn new(live: &Live) -> Self {
         let root = ExpectedNode {
             cid: live.head.data,
-            position: Position::root(live.head.height),
+            position: Position::root(live.height),
             before: None,
             is_root: true,
         };

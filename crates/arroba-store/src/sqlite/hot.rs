@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::{
         repo::{RepoRow, RepoStatus},
-        seal::SealedKey,
+        seal::SealedKeys,
     };
 
     fn repo(number: usize, status: RepoStatus) -> (Did, Option<Found>) {
@@ -91,7 +91,7 @@ mod tests {
             status,
             underlying: status,
             takedown: None,
-            sealed_key: SealedKey::from_bytes(Vec::new()),
+            keys: SealedKeys::none(),
             created: 0,
             rev: None,
         };

@@ -29,7 +29,7 @@ pub(super) fn load(
     match &found.live {
         None => loader.start(None),
         Some(live) => {
-            loader.start(Some((live.head.data, live.head.height)));
+            loader.start(Some((live.head.data, live.height)));
             while let Some(request) = loader.wants().first().cloned() {
                 let bytes = match nodes.find(&request.cid) {
                     Some(bytes) => bytes,
@@ -53,9 +53,9 @@ pub(super) fn load_hot(
     found: Found,
     mut loader: Loader,
 ) -> Result<Option<Loaded>, StoreError> {
-    let Found { repo, live: Some(Live { head, .. }), .. } = found else { return Ok(None) };
+    let Found { repo, live: Some(Live { head, height, .. }), .. } = found else { return Ok(None) };
     let damaged = |error| StoreError::corrupt_by(format!("tree of {}", repo.did), error);
-    loader.start(Some((head.data, head.height)));
+    loader.start(Some((head.data, height)));
     while let Some(request) = loader.wants().first().cloned() {
         let Some(bytes) = nodes.find(&request.cid) else { return Ok(None) };
         loader.supply(&request, bytes).map_err(damaged)?;
@@ -185,7 +185,7 @@ pub(super) fn counts(connection: &Connection, did: &Did) -> Result<Option<Counts
         Ok(statement.query_row(rusqlite::params_from_iter(values), |row| row.get(0))?)
     };
     let nodes = count("SELECT count(*) FROM node WHERE tree = ?1", &[live.tree])?;
-    let records = live.head.records;
+    let records = live.records;
     Ok(Some(Counts {
         blocks: records.saturating_add(nodes).saturating_add(1),
         records,

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, types::ValueRef};
 use crate::{
     error::StoreError,
     repo::{Head, RepoRow, RepoStatus},
-    seal::SealedKey,
+    seal::{SealedKey, SealedKeys},
 };
 
 /// A repository as the tables have it.
@@ -28,6 +28,10 @@ pub(super) struct Live {
     /// What a row with rev 0 stands for.
     pub(super) base: Tid,
     pub(super) head: Head,
+    /// Of the tree's root node.
+    pub(super) height: u8,
+    /// How many there are.
+    pub(super) records: u64,
 }
 
 impl Live {
@@ -41,7 +45,7 @@ macro_rules! repo_columns {
     ($rest:literal) => {
         concat!(
             "SELECT r.id, r.did, r.handle, r.status, r.takedown, r.sealed_key, r.created, r.last_rev, h.tree, h.base, \
-             h.rev, h.cid, h.block, h.root, h.height, h.records FROM repo r LEFT JOIN head h ON h.repo = r.id ",
+             h.rev, h.cid, h.block, h.root, h.height, h.records, r.sealed_rotation_key FROM repo r LEFT JOIN head h ON h.repo = r.id ",
             $rest
         )
     };
@@ -82,14 +86,18 @@ fn found(row: &Row<'_>) -> Result<Found, StoreError> {
                 cid: cid(row, 11)?,
                 block: bytes(row, 12)?,
                 data: cid(row, 13)?,
-                height: row.get(14)?,
-                records: row.get(15)?,
             },
+            height: row.get(14)?,
+            records: row.get(15)?,
         }),
     };
     let last_rev = match row.get_ref(7)? {
         ValueRef::Null => None,
         _ => Some(tid(row, 7)?),
+    };
+    let rotation = match row.get_ref(16)? {
+        ValueRef::Null => None,
+        _ => Some(SealedKey::from_bytes(bytes(row, 16)?)),
     };
     Ok(Found {
         id: row.get(0)?,
@@ -99,7 +107,7 @@ fn found(row: &Row<'_>) -> Result<Found, StoreError> {
             status: if takedown.is_some() { RepoStatus::Takendown } else { underlying },
             underlying,
             takedown,
-            sealed_key: SealedKey::from_bytes(bytes(row, 5)?),
+            keys: SealedKeys { signing: SealedKey::from_bytes(bytes(row, 5)?), rotation },
             created: row.get(6)?,
             rev: live.as_ref().map(|live| live.head.rev).max(last_rev),
         },

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_start.sql"),
     include_str!("migrations/002_accounts.sql"),
     include_str!("migrations/003_backlinks.sql"),
+    include_str!("migrations/004_rotation_key.sql"),
 ];
 
 /// "arba": tells our files from other SQLite databases.

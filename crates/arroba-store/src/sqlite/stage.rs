@@ -161,7 +161,7 @@ fn put_records(connection: &Connection, tree: i64, records: &[StagedRecord]) -> 
 
 fn finish(scope: &mut Scope<'_>, tree: i64, records: u64, change: Change) -> Result<Applied, ApplyError> {
     let connection = scope.connection;
-    let Change { did, time, kind, events } = change;
+    let Change { did, time, kind, events, reservation: _ } = change;
     let ChangeKind::Commit(commit) = kind else {
         return Err(ApplyError::Malformed("an import ends with a commit"));
     };

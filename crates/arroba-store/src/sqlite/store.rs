@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{
     backlinks::{BacklinkPiece, Backlinks},
-    change::{Applied, Change, ChangeKind, Reservation},
+    change::{Applied, Change, ChangeKind},
     error::{ApplyError, StoreError},
     log::{EventPage, Retention, Swept},
     query::{BlockQuery, BlockStream, RecordPage, RecordQuery},
-    repo::{Counts, Loaded, RepoEntry, RepoPage, RepoRow, Subject},
+    repo::{Counts, Loaded, RepoCursor, RepoEntry, RepoPage, RepoRow, Subject},
     repo_store::{RepoStore, Stage},
 };
 
@@ -41,22 +41,16 @@ impl RepoStore for Sqlite {
         self.read(move |connection| Ok(rows::by_handle(connection, &handle)?.map(|found| found.repo))).await
     }
 
-    async fn repos(&self, after: u64, limit: usize) -> Result<RepoPage, StoreError> {
-        let from = i64::try_from(after).unwrap_or(i64::MAX);
+    async fn repos(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError> {
+        let from = i64::try_from(after.map_or(Ok(0), RepoCursor::number)?).unwrap_or(i64::MAX);
         self.read(move |connection| {
             let mut found = rows::behind(connection, from, limit.saturating_add(1))?;
             let more = found.len() > limit;
             found.truncate(limit);
-            let repos: Vec<RepoEntry> = found
-                .into_iter()
-                .map(|found| RepoEntry {
-                    number: found.id.unsigned_abs(),
-                    repo: found.repo,
-                    head: found.live.map(|live| live.head),
-                })
-                .collect();
-            let next = repos.last().filter(|_| more).map(|entry| entry.number);
-            Ok(RepoPage { repos, next })
+            let next = found.last().filter(|_| more).map(|last| RepoCursor::new(last.id.to_string()));
+            let entry =
+                |found: rows::Found| RepoEntry { repo: found.repo, head: found.live.map(|live| live.head) };
+            Ok(RepoPage { repos: found.into_iter().map(entry).collect(), next })
         })
         .await
     }
@@ -126,10 +120,6 @@ impl RepoStore for Sqlite {
             Ok(Some(BlockStream::new(found.repo, live.head, missing, spool.finish()?)))
         })
         .await
-    }
-
-    async fn reserve(&self, _did: &Did) -> Result<Reservation, StoreError> {
-        Ok(Reservation::default())
     }
 
     async fn apply(&self, changes: Vec<Change>) -> Vec<Result<Applied, ApplyError>> {

@@ -9,7 +9,7 @@ use crate::files::write;
 
 /// Compares with the listing, which always reads the rows.
 async fn agrees(store: &Sqlite, author: &Author) {
-    let page = store.repos(0, 10).await.unwrap();
+    let page = store.repos(None, 10).await.unwrap();
     let listed = page.repos.into_iter().find(|entry| entry.repo.did == author.did).unwrap();
     assert_eq!(store.repo(&author.did).await.unwrap(), Some(listed.repo.clone()));
     let loaded = store.load(&author.did, Loader::for_all()).await.unwrap().unwrap();

@@ -12,7 +12,7 @@ use super::Logins;
 impl Logins {
     /// The key that signs for a hosted account.
     pub(super) fn signing_key(&self, repo: &RepoRow) -> Result<PrivateKey> {
-        self.0.secrets.master().open(&repo.did, &repo.sealed_key).map_err(XrpcError::internal)
+        self.0.secrets.master().open(&repo.did, &repo.keys.signing).map_err(XrpcError::internal)
     }
 
     /// Its public half.

@@ -11,7 +11,7 @@ use arroba_identity::Resolver;
 use arroba_identity::plc::{DirectoryClient, PUBLIC_DIRECTORY, PlcDirectory};
 use arroba_net::{Guard, GuardedClient, SystemDns};
 use arroba_store::blobs::Blobs;
-use arroba_store::seal::MasterKey;
+use arroba_store::seal::SealingKeys;
 use arroba_store::{BlobIndex, RepoStore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,16 +27,16 @@ use crate::firehose::{Firehose, FirehoseLimits};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct HostKeys {
-    /// Seals the accounts' signing keys in the store.
-    pub master: Arc<MasterKey>,
+    /// Seals the accounts' keys in the store.
+    pub sealing: Arc<dyn SealingKeys>,
     /// Signs did:plc operations.
     pub rotation: Arc<dyn Signer>,
 }
 
 impl HostKeys {
     /// A host's keys.
-    pub fn new(master: MasterKey, rotation: impl Signer + 'static) -> Self {
-        Self { master: Arc::new(master), rotation: Arc::new(rotation) }
+    pub fn new(sealing: impl SealingKeys + 'static, rotation: impl Signer + 'static) -> Self {
+        Self { sealing: Arc::new(sealing), rotation: Arc::new(rotation) }
     }
 }
 
@@ -265,7 +265,7 @@ impl RepoHostBuilder {
             newest_rkey: Mutex::new(None),
             limits: self.limits,
             spool_directory: self.spool_directory.unwrap_or_else(std::env::temp_dir),
-            keys: Keys::new(self.keys.master, self.limits.cached_keys),
+            keys: Keys::new(self.keys.sealing, self.limits.cached_keys),
             turns: Turns::default(),
             firehose,
             tasks,

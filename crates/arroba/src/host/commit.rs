@@ -6,7 +6,7 @@ use arroba_core::mst::{Loader, Tree};
 use arroba_core::repo::{self, CommitParams};
 use arroba_core::syntax::{Did, Tid};
 use arroba_store::{
-    Applied, ApplyError, Change, ChangeKind, CommitChange, Head, Loaded, RepoRow, RepoStatus,
+    Applied, ApplyError, Change, ChangeKind, CommitChange, Head, Loaded, RepoRow, RepoStatus, Reservation,
 };
 
 use super::resolve::{Prepared, References, resolve};
@@ -86,7 +86,6 @@ impl RepoHost {
         let replaced =
             if options.replace_duplicates { self.duplicates(did, prepared).await? } else { Vec::new() };
         let keys = replaced.iter().chain(prepared).map(|prepared| repo::key(&prepared.path));
-        let reservation = self.0.store.reserve(did).await?;
         let (repo, head, tree) = self.load(did, Loader::for_edit(keys)).await?;
         if repo.status != RepoStatus::Active {
             return Err(HostError::RepoInactive { did: did.clone(), status: repo.status });
@@ -101,15 +100,18 @@ impl RepoHost {
         if staged.is_empty() {
             return Ok(Staging::Unchanged(CommitOutcome { commit: None, results: resolved.results }));
         }
-        let key = self.0.keys.open(did, &repo.sealed_key)?;
-        let rev = reservation.rev.unwrap_or_else(|| self.next_rev(repo.rev.max(Some(head.rev))));
+        let key = self.0.keys.open(did, &repo.keys.signing)?;
+        let last = repo.rev.max(Some(head.rev));
+        let reservation = self.0.store.reserve(did, 1, last).await?;
+        let rev = reservation.rev(0).unwrap_or_else(|| self.next_rev(last));
         let signed = staged.sign(self.params(did, rev, Some(&head)), &*key).map_err(HostError::Edit)?;
         super::check::own_commit(&signed, &key.public_key())?;
         let meta = CommitMeta::new(signed.commit_cid, rev, None);
         let events = vec![signed.event.clone()];
         let References { blobs, backlinks } = References::of(prepared, &signed);
         let commit = CommitChange { expect: Some(head.cid), signed, blobs, backlinks };
-        let change = self.change(did, events, ChangeKind::Commit(Box::new(commit)));
+        let kind = ChangeKind::Commit(Box::new(commit));
+        let change = Change { reservation, ..self.change(did, events, kind) };
         Ok(Staging::Changed(change, Promise { meta, results: resolved.results }))
     }
 
@@ -127,13 +129,14 @@ impl RepoHost {
             rev,
             since: head.map(|head| head.rev),
             prev_data: head.map(|head| head.data),
-            prev_commit: None,
+            prev_commit: head.map(|head| head.cid).filter(|_| self.0.store.links_commits()),
             time: self.now(),
         }
     }
 
     pub(crate) fn change(&self, did: &Did, events: Vec<EventDraft>, kind: ChangeKind) -> Change {
-        Change { did: did.clone(), time: self.0.clock.now_micros(), kind, events }
+        let time = self.0.clock.now_micros();
+        Change { did: did.clone(), time, kind, events, reservation: Reservation::none() }
     }
 
     /// Hands one change to the store.

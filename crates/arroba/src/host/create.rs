@@ -4,8 +4,8 @@ use arroba_core::crypto::{PrivateKey, PublicKey, Signer};
 use arroba_core::repo;
 use arroba_core::syntax::{Did, Handle};
 use arroba_identity::plc::{Operation, PlcError, State, Unsigned, did_from_genesis};
-use arroba_store::seal::SealedKey;
-use arroba_store::{ChangeKind, CommitChange, RepoRow, RepoStatus};
+use arroba_store::seal::SealedKeys;
+use arroba_store::{Change, ChangeKind, CommitChange, RepoRow, RepoStatus};
 
 use super::{HostError, Repo, RepoHost, events, keys};
 
@@ -17,6 +17,7 @@ pub struct NewRepo {
     status: RepoStatus,
     signing_key: Option<PrivateKey>,
     rotation_keys: Vec<PublicKey>,
+    own_rotation_key: Option<PrivateKey>,
 }
 
 impl NewRepo {
@@ -29,6 +30,7 @@ impl NewRepo {
             status: RepoStatus::Active,
             signing_key: None,
             rotation_keys: Vec::new(),
+            own_rotation_key: None,
         }
     }
 
@@ -42,6 +44,7 @@ impl NewRepo {
             status: RepoStatus::Deactivated,
             signing_key: None,
             rotation_keys: Vec::new(),
+            own_rotation_key: None,
         }
     }
 
@@ -65,6 +68,14 @@ impl NewRepo {
         self.rotation_keys.push(key);
         self
     }
+
+    /// Signs did:plc operations of the identity, now and later, with this key instead of the host's. It is kept with the repo,
+    /// sealed.
+    #[must_use]
+    pub fn own_rotation_key(mut self, key: PrivateKey) -> Self {
+        self.own_rotation_key = Some(key);
+        self
+    }
 }
 
 /// A repo that is decided upon in every detail, and not made yet.
@@ -75,7 +86,7 @@ pub struct RepoPlan {
     did: Did,
     handle: Option<Handle>,
     status: RepoStatus,
-    sealed_key: SealedKey,
+    keys: SealedKeys,
     public_key: PublicKey,
     genesis: Option<Operation>,
 }
@@ -120,21 +131,25 @@ impl RepoHost {
     ///
     /// [`HostError::Directory`] if no directory would take the new identity.
     pub fn plan_repo(&self, new: NewRepo) -> Result<RepoPlan, HostError> {
-        let NewRepo { did, handle, status, signing_key, mut rotation_keys } = new;
+        let NewRepo { did, handle, status, signing_key, mut rotation_keys, own_rotation_key } = new;
         let key = signing_key.unwrap_or_else(|| keys::generate(&*self.0.randomness));
         let (did, genesis) = match (did, &handle) {
             (None, Some(handle)) => {
-                rotation_keys.push(self.0.rotation_key.public_key());
+                let rotation_key: &dyn Signer =
+                    own_rotation_key.as_ref().map_or(&*self.0.rotation_key, |key| key);
+                rotation_keys.push(rotation_key.public_key());
                 let state = State::account(rotation_keys, &key.public_key(), handle, self.public_url());
-                let genesis =
-                    Unsigned::genesis(state).sign(&*self.0.rotation_key).map_err(HostError::Operation)?;
+                let genesis = Unsigned::genesis(state).sign(rotation_key).map_err(HostError::Operation)?;
                 (did_from_genesis(&genesis), Some(genesis))
             }
             (Some(did), _) => (did, None),
             (None, None) => return Err(HostError::NoHandle),
         };
-        let sealed_key = self.0.keys.seal(&did, &key);
-        Ok(RepoPlan { did, handle, status, sealed_key, public_key: key.public_key(), genesis })
+        let keys = SealedKeys {
+            signing: self.0.keys.seal(&did, &key),
+            rotation: own_rotation_key.map(|key| self.0.keys.seal(&did, &key)),
+        };
+        Ok(RepoPlan { did, handle, status, keys, public_key: key.public_key(), genesis })
     }
 
     /// Makes a repo as it was planned; see [`create_repo`](Self::create_repo).
@@ -144,8 +159,7 @@ impl RepoHost {
     /// Those of [`create_repo`](Self::create_repo).
     pub async fn create_planned(&self, plan: &RepoPlan) -> Result<Repo, HostError> {
         let _turn = self.0.turns.take(&plan.did).await;
-        let reserve =
-            ChangeKind::Reserve { handle: plan.handle.clone(), sealed_key: plan.sealed_key.clone() };
+        let reserve = ChangeKind::Reserve { handle: plan.handle.clone(), keys: plan.keys.clone() };
         let reserve = self.change(&plan.did, Vec::new(), reserve);
         let refused = |error| HostError::refused(&plan.did, plan.handle.as_ref(), error);
         self.apply(reserve).await.map_err(refused)?;
@@ -172,10 +186,11 @@ impl RepoHost {
     /// Makes the repo of a reserved DID.
     async fn make(&self, did: &Did, status: RepoStatus) -> Result<(), HostError> {
         let row = self.0.store.repo(did).await?.ok_or_else(|| HostError::RepoNotFound(did.clone()))?;
-        let RepoRow { handle, sealed_key, rev: last_rev, .. } = row;
-        let key = self.0.keys.open(did, &sealed_key)?;
-        let reservation = self.0.store.reserve(did).await?;
-        let rev = reservation.rev.unwrap_or_else(|| self.next_rev(last_rev));
+        let RepoRow { handle, keys, rev: last_rev, .. } = row;
+        let key = self.0.keys.open(did, &keys.signing)?;
+        // #identity, #account, then the #commit.
+        let reservation = self.0.store.reserve(did, 4, last_rev).await?;
+        let rev = reservation.rev(2).unwrap_or_else(|| self.next_rev(last_rev));
         let staged = repo::create(Vec::new()).map_err(HostError::Edit)?;
         let signed = staged.sign(self.params(did, rev, None), &*key).map_err(HostError::Edit)?;
         super::check::own_commit(&signed, &key.public_key())?;
@@ -190,23 +205,23 @@ impl RepoHost {
         };
         let commit =
             Box::new(CommitChange { expect: None, signed, blobs: Vec::new(), backlinks: Vec::new() });
-        let kind = ChangeKind::Create { handle: handle.clone(), sealed_key, status, commit };
-        let change = self.change(did, events, kind);
+        let kind = ChangeKind::Create { handle: handle.clone(), keys, status, commit };
+        let change = Change { reservation, ..self.change(did, events, kind) };
         self.apply(change).await.map(drop).map_err(|error| HostError::refused(did, handle.as_ref(), error))
     }
 
     /// Finishes the creations that a crash interrupted after their identity was made, and takes the others back.
     pub(super) async fn finish_interrupted(&self) -> Result<(), HostError> {
-        let mut after = 0;
+        let mut after = None;
         loop {
-            let page = self.0.store.repos(after, 1000).await?;
+            let page = self.0.store.repos(after.as_ref(), 1000).await?;
             for entry in page.repos {
                 if entry.repo.status == RepoStatus::Creating {
                     self.finish_one(&entry.repo).await?;
                 }
             }
             match page.next {
-                Some(next) => after = next,
+                Some(next) => after = Some(next),
                 None => return Ok(()),
             }
         }
@@ -215,7 +230,7 @@ impl RepoHost {
     async fn finish_one(&self, repo: &RepoRow) -> Result<(), HostError> {
         let did = &repo.did;
         let _turn = self.0.turns.take(did).await;
-        let key = self.0.keys.open(did, &repo.sealed_key)?.public_key();
+        let key = self.0.keys.open(did, &repo.keys.signing)?.public_key();
         let known = match did.method() {
             "plc" => self.0.directory.state(did).await,
             _ => Err(PlcError::NotFound),

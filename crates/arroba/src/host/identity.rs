@@ -1,8 +1,8 @@
 //! The handle of a repo.
 
 use arroba_core::syntax::{Did, Handle};
-use arroba_identity::plc::Unsigned;
-use arroba_store::ChangeKind;
+use arroba_identity::plc::{Operation, Unsigned};
+use arroba_store::{ChangeKind, RepoRow};
 
 use super::{HostError, RepoHost, events};
 
@@ -15,12 +15,12 @@ impl RepoHost {
     ///
     /// [`HostError::RepoNotFound`], [`HostError::HandleTaken`], [`HostError::Directory`].
     pub async fn update_handle(&self, did: &Did, handle: &Handle) -> Result<(), HostError> {
-        self.standing(did).await?;
+        let (row, _) = self.standing(did).await?;
         if self.0.store.by_handle(handle).await?.is_some_and(|other| other.did != *did) {
             return Err(HostError::HandleTaken(handle.clone()));
         }
         if did.method() == "plc" {
-            self.update_directory(did, handle).await?;
+            self.update_directory(&row, handle).await?;
         }
         // Not before: nobody waits for a turn while the directory is asked.
         let _turn = self.0.turns.take(did).await;
@@ -32,7 +32,8 @@ impl RepoHost {
         Ok(())
     }
 
-    async fn update_directory(&self, did: &Did, handle: &Handle) -> Result<(), HostError> {
+    async fn update_directory(&self, row: &RepoRow, handle: &Handle) -> Result<(), HostError> {
+        let did = &row.did;
         let failed = |error| HostError::directory(did, error);
         let last = self.0.directory.last_operation(did).await.map_err(failed)?;
         let Some(state) = last.state() else {
@@ -42,9 +43,16 @@ impl RepoHost {
         if renamed.also_known_as == state.also_known_as {
             return Ok(());
         }
-        let update = Unsigned::update(last.cid(), renamed)
-            .sign(&*self.0.rotation_key)
-            .map_err(HostError::Operation)?;
+        let update = self.sign_operation(row, Unsigned::update(last.cid(), renamed))?;
         self.0.directory.submit(did, &update).await.map_err(failed)
+    }
+
+    /// Signs with the account's own rotation key, or the host's if it has none.
+    fn sign_operation(&self, row: &RepoRow, operation: Unsigned) -> Result<Operation, HostError> {
+        let signed = match &row.keys.rotation {
+            Some(own) => operation.sign(&*self.0.keys.open(&row.did, own)?),
+            None => operation.sign(&*self.0.rotation_key),
+        };
+        signed.map_err(HostError::Operation)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arroba_core::crypto::{Curve, PrivateKey};
 use arroba_core::syntax::Did;
-use arroba_store::seal::{MasterKey, SealedKey};
+use arroba_store::seal::{SealedKey, SealingKeys};
 use moka::sync::Cache;
 
 use super::HostError;
@@ -15,31 +15,31 @@ use crate::environment::Randomness;
 /// Entries are found by the sealed form, so a key that was replaced is never used for the one in its place.
 #[derive(Debug)]
 pub(super) struct Keys {
-    master: Arc<MasterKey>,
+    sealing: Arc<dyn SealingKeys>,
     unsealed: Cache<(Did, Box<[u8]>), Arc<PrivateKey>>,
 }
 
 impl Keys {
-    pub(super) fn new(master: Arc<MasterKey>, capacity: u64) -> Self {
-        Self { master, unsealed: Cache::new(capacity) }
+    pub(super) fn new(sealing: Arc<dyn SealingKeys>, capacity: u64) -> Self {
+        Self { sealing, unsealed: Cache::new(capacity) }
     }
 
-    /// The signing key of `did`.
+    /// A key of `did`.
     pub(super) fn open(&self, did: &Did, sealed: &SealedKey) -> Result<Arc<PrivateKey>, HostError> {
         let slot = (did.clone(), sealed.as_bytes().into());
         if let Some(key) = self.unsealed.get(&slot) {
             return Ok(key);
         }
         let key =
-            self.master.open(did, sealed).map_err(|source| HostError::Key { did: did.clone(), source })?;
+            self.sealing.open(did, sealed).map_err(|source| HostError::Key { did: did.clone(), source })?;
         let key = Arc::new(key);
         self.unsealed.insert(slot, Arc::clone(&key));
         Ok(key)
     }
 
-    /// A signing key in the form that the store keeps.
+    /// A key in the form that the store keeps.
     pub(super) fn seal(&self, did: &Did, key: &PrivateKey) -> SealedKey {
-        self.master.seal(did, key)
+        self.sealing.seal(did, key)
     }
 }
 

@@ -36,6 +36,15 @@ pub enum ImportError {
     /// The revision lies ahead of every clock.
     #[error("the revision {0} lies in the future")]
     FutureRev(Tid),
+    /// The next revision here would not follow the imported one: this host's revisions count events, as those of the Python
+    /// library do, and the repo comes from one whose revisions tell the time.
+    #[error("the repo's revision {imported} is ahead of those of this host (the next is {next})")]
+    RevAhead {
+        /// Of the imported commit.
+        imported: Tid,
+        /// What the next commit would have.
+        next: Tid,
+    },
     /// The identity's keys cannot be found, so the signature cannot be checked.
     #[error("the account's keys cannot be looked up")]
     Directory(#[source] PlcError),

@@ -3,7 +3,9 @@
 use arroba_core::data::{Cid, json};
 use arroba_core::syntax::{AtIdentifier, AtUri, Did, Handle, Nsid, RecordKey, RecordPath, Tid};
 use arroba_lexicons::json::{AccountStatus, RawJson};
-use arroba_store::{BlobRow, Head, Order, RecordPage, RecordQuery, RecordRow, RepoRow, RepoStatus};
+use arroba_store::{
+    BlobRow, Head, Order, RecordPage, RecordQuery, RecordRow, RepoCursor, RepoRow, RepoStatus, StoreError,
+};
 use arroba_xrpc::{Result, XrpcError};
 use axum::response::Response;
 use http::{HeaderMap, Method};
@@ -127,10 +129,12 @@ impl Service {
 
     /// All repos that have a commit, in the order in which they came here.
     pub(crate) async fn repos(&self, cursor: Option<&str>, limit: u32) -> Result<Page<ListedRepo, String>> {
-        let after = cursor.map_or(Ok(0), str::parse);
-        let after = after.map_err(|_| XrpcError::invalid_request("Malformed cursor"))?;
+        let after = cursor.map(RepoCursor::new);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let page = self.0.store().repos(after, limit).await.map_err(store_failed)?;
+        let page = self.0.store().repos(after.as_ref(), limit).await.map_err(|error| match error {
+            StoreError::Cursor => XrpcError::invalid_request("Malformed cursor"),
+            error => store_failed(error),
+        })?;
         let items = page.repos.into_iter().filter_map(|entry| {
             let head = entry.head?;
             Some(ListedRepo {
@@ -140,7 +144,7 @@ impl Service {
                 status: wire_status(entry.repo.status),
             })
         });
-        Ok(Page { items: items.collect(), cursor: page.next.map(|next| next.to_string()) })
+        Ok(Page { items: items.collect(), cursor: page.next.map(|next| next.as_str().to_owned()) })
     }
 
     /// The CIDs of the blobs that records refer to.

@@ -1,9 +1,11 @@
 //! Accounts come, change and go.
 
+use arroba::core::crypto::{Curve, PrivateKey, Signer};
 use arroba::core::event::{AccountStatus, Frame};
 use arroba::core::syntax::{Did, Handle};
 use arroba::core::{nsid, record_key};
 use arroba::identity::plc::PlcDirectory;
+use arroba::store::seal::SealedKeys;
 use arroba::store::{RepoStatus, RepoStore as _, StoredEvent};
 use arroba::{Announcement, HostError, NewRepo, Write};
 use serde_json::json;
@@ -154,6 +156,26 @@ async fn handles_change_in_the_directory_first() {
     let taken = alice.update_handle(&"bob.pds.test".parse().unwrap()).await;
     assert!(matches!(taken, Err(HostError::HandleTaken(_))));
     assert_eq!(*world.directory.newest().borrow(), operations + 1);
+}
+
+#[tokio::test]
+async fn an_account_can_bring_its_own_rotation_key() {
+    let world = World::new().await;
+    let own = PrivateKey::from_bytes(Curve::K256, &[9; 32]).unwrap();
+    let public = own.public_key().to_did_key();
+    let new = NewRepo::plc("dana.pds.test".parse().unwrap()).own_rotation_key(own);
+    let dana = world.host.create_repo(new).await.unwrap();
+    let state = world.directory.state(dana.did()).await.unwrap();
+    assert_eq!(state.rotation_keys, std::slice::from_ref(&public), "the host's key has no power over it");
+    // A later operation is signed with the key that the store keeps; the host's own would be refused.
+    dana.update_handle(&"dana.example.com".parse().unwrap()).await.unwrap();
+    let state = world.directory.state(dana.did()).await.unwrap();
+    assert_eq!(
+        (state.also_known_as, state.rotation_keys),
+        (vec!["at://dana.example.com".to_owned()], vec![public])
+    );
+    dana.delete().await.unwrap();
+    assert_eq!(dana.row().await.unwrap().unwrap().keys, SealedKeys::none(), "keys go with the account");
 }
 
 #[tokio::test]
