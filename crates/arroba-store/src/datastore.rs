@@ -11,6 +11,7 @@ mod counts;
 mod database;
 pub mod entity;
 mod error;
+mod keys;
 pub mod limits;
 mod retry;
 mod rpc;
@@ -26,6 +27,7 @@ pub use connection::{ConnectError, Connection, ConnectionOptions};
 pub use counts::RpcCounts;
 pub use database::Database;
 pub use error::{DatastoreError, Malformed};
+pub use keys::{EncryptedPropertyKeys, PemError, PropertyKeyError, private_key_from_pem, private_key_to_pem};
 pub use limits::{LimitError, Limits};
 pub use rpc::{Rpc, RpcKind};
 

@@ -22,6 +22,8 @@ use rand::{Rng, TryRng, rngs::SysRng};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::Cause;
+
 /// The first byte of a sealed key.
 const VERSION: u8 = 1;
 const KEY_ID: usize = 8;
@@ -301,6 +303,9 @@ pub enum SealError {
     /// The sealed bytes are not what was sealed for this account.
     #[error("sealed signing key is damaged or belongs to another account")]
     Damaged,
+    /// What another way of sealing says.
+    #[error("sealed key cannot be opened")]
+    Other(#[source] Cause),
 }
 
 const fn curve_code(curve: Curve) -> u8 {
