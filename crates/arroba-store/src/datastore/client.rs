@@ -131,6 +131,7 @@ impl Client {
         let options = &self.shared.options;
         let started = Instant::now();
         let mut attempts = 0;
+        let mut once = true;
         loop {
             attempts += 1;
             self.shared.counters.count(kind);
@@ -141,8 +142,8 @@ impl Client {
             };
             let allowed = match verdict(status.code(), effect) {
                 Verdict::Retry => options.attempts,
-                Verdict::RetryOnce => options.attempts.min(2),
-                Verdict::Final => 1,
+                Verdict::RetryOnce if std::mem::take(&mut once) => options.attempts,
+                Verdict::RetryOnce | Verdict::Final => 1,
                 Verdict::Conflict => return Err(DatastoreError::Conflict { rpc: kind, status }),
                 Verdict::Unknown => return Err(DatastoreError::UnknownOutcome { status }),
             };

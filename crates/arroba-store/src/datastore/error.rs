@@ -1,10 +1,11 @@
 //! What can go wrong between the client and the service.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gcloud_sdk::tonic::{Code, Status};
 
 use super::{LimitError, RpcKind};
+use crate::{Cause, StoreError};
 
 /// Why a call to Datastore did not give what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,20 @@ impl DatastoreError {
     }
 }
 
+/// For callers who only pass it on. Whoever commits tells a conflict and an unknown outcome apart first.
+impl From<DatastoreError> for StoreError {
+    fn from(error: DatastoreError) -> Self {
+        if error.is_transient() {
+            let source: Cause = Arc::new(error);
+            return Self::Unavailable { reason: "Datastore", retry_after: RETRY_AFTER, source: Some(source) };
+        }
+        Self::backend(error)
+    }
+}
+
+/// When a caller may come back after the client has given up.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// How an answer breaks the rules of the API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -141,6 +156,18 @@ pub(super) fn too_late(limit: Duration) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_passes_is_unavailable() {
+        let status = |code| Box::new(Status::new(code, ""));
+        let failed =
+            |code| DatastoreError::Status { rpc: RpcKind::Lookup, attempts: 6, status: status(code) };
+        let transient = StoreError::from(failed(Code::Unavailable));
+        assert!(matches!(transient, StoreError::Unavailable { source: Some(_), .. }));
+        assert!(matches!(StoreError::from(failed(Code::PermissionDenied)), StoreError::Backend(_)));
+        let unknown = DatastoreError::UnknownOutcome { status: status(Code::Unavailable) };
+        assert!(matches!(StoreError::from(unknown), StoreError::Backend(_)), "something may have changed");
+    }
 
     #[test]
     fn codes_are_named_as_in_the_documentation() {

@@ -1,6 +1,6 @@
 //! The service at the level of its own messages.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use gcloud_sdk::{
@@ -41,6 +41,36 @@ pub trait Rpc: Send + Sync + fmt::Debug {
 
     /// Ends a transaction without writing.
     async fn rollback(&self, request: RollbackRequest) -> Result<RollbackResponse, Status>;
+}
+
+#[async_trait]
+impl<R: Rpc + ?Sized> Rpc for Arc<R> {
+    fn database(&self) -> &Database {
+        (**self).database()
+    }
+
+    async fn lookup(&self, request: LookupRequest) -> Result<LookupResponse, Status> {
+        (**self).lookup(request).await
+    }
+
+    async fn run_query(&self, request: RunQueryRequest) -> Result<RunQueryResponse, Status> {
+        (**self).run_query(request).await
+    }
+
+    async fn begin_transaction(
+        &self,
+        request: BeginTransactionRequest,
+    ) -> Result<BeginTransactionResponse, Status> {
+        (**self).begin_transaction(request).await
+    }
+
+    async fn commit(&self, request: CommitRequest) -> Result<CommitResponse, Status> {
+        (**self).commit(request).await
+    }
+
+    async fn rollback(&self, request: RollbackRequest) -> Result<RollbackResponse, Status> {
+        (**self).rollback(request).await
+    }
 }
 
 /// Which of the calls.

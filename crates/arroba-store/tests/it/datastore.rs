@@ -4,3 +4,9 @@
 mod client;
 #[path = "datastore/entities.rs"]
 mod entities;
+#[path = "datastore/faults.rs"]
+mod faults;
+#[path = "datastore/strict.rs"]
+mod strict;
+#[path = "datastore/table.rs"]
+mod table;

@@ -62,15 +62,14 @@ impl Client {
         stream::iter(portions).buffer_unordered(at_once).try_fold(Lookup::default(), add).await
     }
 
-    /// Asks for at most 1,000 keys until each is answered; gives the id of the transaction that the first lookup began, if it did.
+    /// Asks for at most 1,000 distinct keys until each is answered; gives the id of the transaction that the first lookup began, if it did.
     pub(super) async fn settle(
         &self,
-        keys: Vec<Key>,
+        mut keys: Vec<Key>,
         mut read: ReadOptions,
         mut effect: Effect,
         into: &mut Lookup,
     ) -> Result<Option<Arc<[u8]>>, DatastoreError> {
-        let mut keys = distinct(keys);
         keys.iter().try_for_each(limits::check_key)?;
         let mut transaction = None;
         let mut stalled = 0;
@@ -153,7 +152,8 @@ fn key_of(result: &EntityResult) -> Result<&Key, Malformed> {
     result.entity.as_ref().and_then(|entity| entity.key.as_ref()).ok_or(Malformed::NoEntity)
 }
 
-fn distinct(mut keys: Vec<Key>) -> Vec<Key> {
+/// Each key once.
+pub(super) fn distinct(mut keys: Vec<Key>) -> Vec<Key> {
     let mut seen = HashSet::with_capacity(keys.len());
     keys.retain(|key| seen.insert(key.path.clone()));
     keys

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{
     super::{DatastoreError, LimitError, Malformed, RpcKind, limits, retry::Effect},
     Client, Lookup, Reads,
+    lookup::distinct,
 };
 
 /// An open transaction. It does nothing when dropped: commit it or roll it back, or the service ends it after 60 idle seconds, and on
@@ -43,12 +44,13 @@ impl Client {
     /// As [`Client::lookup`]. When an attempt was lost on the way, the service may keep its transaction until that is idle for 60 s.
     pub async fn begin(
         &self,
-        mut keys: Vec<Key>,
+        keys: Vec<Key>,
         begin: Begin<'_>,
     ) -> Result<(Transaction, Lookup), DatastoreError> {
         if keys.is_empty() {
             return Ok((self.begin_empty(begin).await?, Lookup::default()));
         }
+        let mut keys = distinct(keys);
         let rest = keys.split_off(keys.len().min(limits::LOOKUP_KEYS));
         let began = Instant::now();
         let read = ReadOptions { consistency_type: Some(ConsistencyType::NewTransaction(begin.options())) };

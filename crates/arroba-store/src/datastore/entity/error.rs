@@ -2,6 +2,8 @@
 
 use arroba_core::{data::CidError, syntax::SyntaxError};
 
+use crate::StoreError;
+
 /// An entity that cannot be read, or a value that cannot be written: which one, where, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} {key}, property {property}")]
@@ -15,6 +17,12 @@ pub struct EntityError {
     /// What is wrong with it.
     #[source]
     pub problem: EntityProblem,
+}
+
+impl From<EntityError> for StoreError {
+    fn from(error: EntityError) -> Self {
+        Self::corrupt_by("Datastore entity", error)
+    }
 }
 
 /// What is wrong with a property.

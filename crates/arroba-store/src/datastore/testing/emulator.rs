@@ -14,7 +14,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::super::{Client, ClientOptions, Connection, ConnectionOptions, Database, Reads};
+use super::{
+    super::{Client, ClientOptions, Connection, ConnectionOptions, Database, Reads},
+    Strict, StrictOptions,
+};
 
 /// A running `datastore-emulator`, on a free port of the loopback interface; killed when dropped.
 #[derive(Debug)]
@@ -73,6 +76,11 @@ impl Emulator {
         let connection = self.connection(self.database()).await;
         let options = ClientOptions { seed: 1, ..ClientOptions::default() };
         Client::new(Arc::new(connection), options)
+    }
+
+    /// A service that is as strict as the real one, on an empty database.
+    pub async fn strict(&self, options: StrictOptions) -> Arc<Strict<Connection>> {
+        Arc::new(Strict::new(self.connection(self.database()).await, options))
     }
 
     fn spawn(binary: &Path) -> Self {
