@@ -92,7 +92,7 @@ impl HandleResolver {
 
     async fn by_https(&self, handle: &Handle) -> Result<Did, ResolveError> {
         let origin = match self.client.guard() {
-            Guard::Public => format!("https://{handle}"),
+            Guard::Public | Guard::Configured => format!("https://{handle}"),
             Guard::AllowLoopback => format!("http://{handle}:{}", self.development_port),
         };
         let url = Url::parse(&format!("{origin}/.well-known/atproto-did"));

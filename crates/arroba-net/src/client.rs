@@ -1,4 +1,7 @@
-use crate::{Dns, DnsError, FetchError, Guard, Request, RequestBody, Response};
+use crate::{
+    Dns, DnsError, FetchError, Guard, Request, RequestBody, Response,
+    progress::{Progress, SendingFailed},
+};
 use http::{
     HeaderMap, HeaderName, Method, StatusCode,
     header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION},
@@ -11,7 +14,7 @@ use std::{
     time::Duration,
 };
 use thiserror::Error;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 const USER_AGENT: &str = concat!("arroba/", env!("CARGO_PKG_VERSION"));
@@ -48,7 +51,8 @@ impl GuardedClient {
                 .gzip(gzip)
                 .connect_timeout(Duration::from_secs(5))
                 .pool_idle_timeout(Duration::from_secs(30))
-                .pool_max_idle_per_host(4)
+                // What is asked again and again is what the operator has named.
+                .pool_max_idle_per_host(if guard == Guard::Configured { 64 } else { 4 })
                 .user_agent(USER_AGENT)
                 .build()
                 .map_err(FetchError::Transport)
@@ -70,15 +74,23 @@ impl GuardedClient {
     /// [`FetchError`]; a status of any kind is an answer, not an error.
     pub async fn send(&self, request: Request) -> Result<Response, FetchError> {
         let now = Instant::now();
-        let deadline = now + request.limits.total;
-        let headers_deadline = deadline.min(now + request.limits.headers);
-        match timeout_at(headers_deadline, self.follow(request, deadline)).await {
-            Ok(response) => response,
-            Err(_) => Err(FetchError::Timeout),
+        let deadline = after(now, request.limits.total);
+        let progress = Progress::new(now);
+        let silence = progress.silence(request.limits.headers);
+        tokio::select! {
+            biased;
+            response = self.follow(request, deadline, &progress) => response,
+            () = silence => Err(FetchError::Timeout),
+            () = sleep_until(deadline) => Err(FetchError::Timeout),
         }
     }
 
-    async fn follow(&self, request: Request, deadline: Instant) -> Result<Response, FetchError> {
+    async fn follow(
+        &self,
+        request: Request,
+        deadline: Instant,
+        progress: &Progress,
+    ) -> Result<Response, FetchError> {
         let Request { method, mut url, mut headers, mut body, limits, decompress } = request;
         let client = if decompress { &self.decompressing } else { &self.raw };
         let redirects = if method == Method::GET || method == Method::HEAD { limits.redirects } else { 0 };
@@ -94,11 +106,11 @@ impl GuardedClient {
             match std::mem::take(&mut body) {
                 RequestBody::Empty => {}
                 RequestBody::Bytes(bytes) => hop = hop.body(bytes),
-                RequestBody::Stream(stream) => hop = hop.body(reqwest::Body::wrap_stream(stream)),
+                RequestBody::Stream(stream) => hop = hop.body(progress.follow(stream)),
             }
             let response = hop.send().await.map_err(transport_error)?;
             if redirects == 0 || !is_redirect(response.status()) {
-                return Response::new(response, url, limits.body_bytes, deadline);
+                return Response::new(response, url, limits, deadline);
             }
             if hops == redirects {
                 return Err(FetchError::TooManyRedirects(redirects));
@@ -164,10 +176,19 @@ impl Resolve for GuardedResolver {
     }
 }
 
+/// So long after `start`, or as long as a clock can tell.
+pub(crate) fn after(start: Instant, time: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    start + time.min(YEAR)
+}
+
 /// Finds our own refusal inside of what the HTTP client made of it.
 fn transport_error(error: reqwest::Error) -> FetchError {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(inner) = source {
+        if inner.is::<SendingFailed>() {
+            return FetchError::Sending(error);
+        }
         match inner.downcast_ref::<ResolveError>() {
             Some(ResolveError::Forbidden(address)) => return FetchError::Forbidden(*address),
             Some(ResolveError::Dns(DnsError::NotFound)) => return FetchError::Dns(DnsError::NotFound),

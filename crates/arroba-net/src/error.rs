@@ -42,6 +42,9 @@ pub enum FetchError {
     /// The answer's body is longer than allowed.
     #[error("response is longer than {0} bytes")]
     TooLarge(u64),
+    /// The stream of the request's body failed before it was sent.
+    #[error("request body failed")]
+    Sending(#[source] reqwest::Error),
     /// Connecting, TLS or HTTP failed.
     #[error("request failed")]
     Transport(#[source] reqwest::Error),

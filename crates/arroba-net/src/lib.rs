@@ -8,6 +8,7 @@ mod address;
 mod client;
 mod dns;
 mod error;
+mod progress;
 mod request;
 mod response;
 

@@ -8,8 +8,12 @@ use url::Url;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Time until the answer's headers have arrived, over all redirects.
+    /// Time until the answer's headers have arrived, over all redirects. While a [`RequestBody::Stream`] is sent it
+    /// begins anew with each piece that is taken, and stands still while the stream has none: the silence of the
+    /// stream is for the stream to bound.
     pub headers: Duration,
+    /// Longest wait for the next piece of the answer's body.
+    pub idle: Duration,
     /// Time until the answer's last byte, over all redirects.
     pub total: Duration,
     /// Bytes of the answer's body, counted after decompression.
@@ -19,10 +23,11 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 5 and 10 seconds, 1 MiB, 3 redirects.
+    /// 5 seconds for the headers, 10 in all and without a word, 1 MiB, 3 redirects.
     fn default() -> Self {
         Self {
             headers: Duration::from_secs(5),
+            idle: Duration::from_secs(10),
             total: Duration::from_secs(10),
             body_bytes: 1 << 20,
             redirects: 3,
@@ -43,6 +48,13 @@ impl Limits {
     #[must_use]
     pub const fn headers(mut self, headers: Duration) -> Self {
         self.headers = headers;
+        self
+    }
+
+    /// Sets the longest wait for the next piece of the body.
+    #[must_use]
+    pub const fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
         self
     }
 

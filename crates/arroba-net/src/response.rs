@@ -1,4 +1,4 @@
-use crate::FetchError;
+use crate::{FetchError, Limits, client::after};
 use bytes::{Bytes, BytesMut};
 use futures::{
     Stream, StreamExt as _,
@@ -31,16 +31,17 @@ impl Response {
     pub(crate) fn new(
         response: reqwest::Response,
         url: Url,
-        limit: u64,
+        limits: Limits,
         deadline: Instant,
     ) -> Result<Self, FetchError> {
+        let limit = limits.body_bytes;
         // The announced length of what is still to come: 0 for HEAD, none when chunked or to be decompressed.
         if response.content_length().is_some_and(|length| length > limit) {
             return Err(FetchError::TooLarge(limit));
         }
         let status = response.status();
         let headers = response.headers().clone();
-        Ok(Self { status, headers, url, body: Body::new(response, limit, deadline) })
+        Ok(Self { status, headers, url, body: Body::new(response, limits, deadline) })
     }
 
     /// Reads the whole body.
@@ -62,10 +63,12 @@ struct Arriving {
 }
 
 impl Body {
-    fn new(response: reqwest::Response, limit: u64, deadline: Instant) -> Self {
+    fn new(response: reqwest::Response, limits: Limits, deadline: Instant) -> Self {
+        let limit = limits.body_bytes;
         let start = Arriving { response, left: limit };
         let chunks = stream::try_unfold(start, move |mut body| async move {
-            let chunk = match timeout_at(deadline, body.response.chunk()).await {
+            let patience = after(Instant::now(), limits.idle).min(deadline);
+            let chunk = match timeout_at(patience, body.response.chunk()).await {
                 Ok(chunk) => chunk.map_err(FetchError::Transport)?,
                 Err(_) => return Err(FetchError::Timeout),
             };

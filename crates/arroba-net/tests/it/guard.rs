@@ -147,3 +147,16 @@ async fn the_host_header_is_the_urls() {
     let error = client(Guard::AllowLoopback).send(Request::get(long)).await.unwrap_err();
     assert!(matches!(error, FetchError::UrlLength), "{error}");
 }
+
+#[tokio::test]
+async fn what_the_operator_names_may_be_anywhere() {
+    let address = serve(Router::new().route("/", get(|| async { "hello" }))).await;
+    for host in ["one.test", "127.0.0.1"] {
+        let target = url(&format!("http://{host}:{}/", address.port()));
+        let response = client(Guard::Configured).send(Request::get(target)).await.unwrap();
+        assert_eq!(&response.bytes().await.unwrap()[..], b"hello");
+    }
+    for refused in ["ftp://one.test/", "http://user:pass@one.test/"] {
+        assert!(client(Guard::Configured).send(Request::get(url(refused))).await.unwrap_err().is_refusal());
+    }
+}

@@ -149,3 +149,55 @@ async fn the_length_in_an_answer_to_head_costs_nothing() {
     assert_eq!(response.headers[header::CONTENT_LENGTH], "5000");
     assert_eq!(response.bytes().await.unwrap().len(), 0);
 }
+
+#[tokio::test]
+async fn a_body_that_falls_silent_times_out_before_the_end_of_all_time() {
+    let router = Router::new().route(
+        "/",
+        get(|| async {
+            let first = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"x"))]);
+            Body::from_stream(first.chain(stream::pending()))
+        }),
+    );
+    let limits = Limits::default().total(Duration::MAX).idle(Duration::from_millis(200));
+    let error = read(serve(router).await, limits).await.unwrap_err();
+    assert!(matches!(error, FetchError::Timeout), "{error}");
+}
+
+fn streamed(address: SocketAddr, pieces: RequestBody, headers: Duration) -> Request {
+    let limits = Limits::default().total(Duration::from_secs(60)).headers(headers);
+    Request::new(Method::POST, url(&format!("http://{address}/"))).body(pieces).limits(limits)
+}
+
+#[tokio::test]
+async fn the_silence_of_the_sender_is_not_the_peers() {
+    let address = serve(Router::new().route("/", post(|body: Bytes| async move { body }))).await;
+    let pieces = stream::unfold(0, |n| async move {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        (n < 3).then(|| (Ok(Bytes::from_static(b"x")), n + 1))
+    });
+    let request = streamed(address, RequestBody::Stream(pieces.boxed()), Duration::from_secs(1));
+    let response = client(Guard::AllowLoopback).send(request).await.unwrap();
+    assert_eq!(&response.bytes().await.unwrap()[..], b"xxx");
+}
+
+#[tokio::test]
+async fn a_peer_that_stops_reading_times_out() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let endless = stream::repeat_with(|| Ok(Bytes::from_static(&[b'x'; 16 * 1024])));
+    let request = streamed(address, RequestBody::Stream(endless.boxed()), Duration::from_millis(300));
+    let client = client(Guard::AllowLoopback);
+    let (held, result) = tokio::join!(listener.accept(), client.send(request));
+    assert!(matches!(result, Err(FetchError::Timeout)), "{result:?}");
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_body_that_fails_is_the_senders_error() {
+    let address = serve(Router::new().route("/", post(|body: Bytes| async move { body }))).await;
+    let pieces = stream::iter([Ok(Bytes::from_static(b"x")), Err(std::io::Error::other("gone"))]);
+    let request = streamed(address, RequestBody::Stream(pieces.boxed()), Duration::from_secs(5));
+    let error = client(Guard::AllowLoopback).send(request).await.unwrap_err();
+    assert!(matches!(error, FetchError::Sending(_)), "{error:?}");
+}
