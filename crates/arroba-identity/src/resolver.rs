@@ -137,6 +137,12 @@ impl Resolver {
         ResolverBuilder { plc, client, handles, local: None, clock: Clock::system() }
     }
 
+    /// The client that hosts on the network are asked with.
+    #[must_use]
+    pub fn client(&self) -> &GuardedClient {
+        &self.inner.sources.client
+    }
+
     /// The document of a DID.
     ///
     /// # Errors

@@ -73,8 +73,8 @@ impl ToQuery for NoParams {
     }
 }
 
-/// No body at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// No body at all. Where a client's code is the same for all methods its serde form is `null`, which is never sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct NoBody;
 
 impl Body for NoBody {

@@ -108,6 +108,11 @@ impl XrpcError {
         Self::new(StatusCode::BAD_GATEWAY, "UpstreamFailure", "Upstream Failure").with_cause(cause)
     }
 
+    /// 504 `UpstreamTimeout`: a server that we depend on did not answer in time.
+    pub fn upstream_timeout(cause: impl Into<Cause>) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "UpstreamTimeout", "Upstream Timeout").with_cause(cause)
+    }
+
     /// 503 `NotEnoughResources`: nothing was done, try again after `retry_after` seconds.
     pub fn unavailable(cause: impl Into<Cause>, retry_after: u64) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "NotEnoughResources", "Service Unavailable")

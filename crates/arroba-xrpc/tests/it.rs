@@ -2,7 +2,10 @@
 
 #[cfg(test)]
 mod it {
+    mod calls;
     mod endpoints;
     mod methods;
+    mod proxying;
     mod subscriptions;
+    mod upstream;
 }

@@ -1,7 +1,7 @@
 //! Endpoints for the tests.
 
 use arroba_lexicons::{
-    AnyBytes, Body, Encoding, Endpoint, FromQuery, Kind, NoBody, NoParams, QueryError, QueryPairs,
+    AnyBytes, Body, Encoding, Endpoint, FromQuery, Kind, NoBody, NoParams, QueryError, QueryPairs, ToQuery,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ macro_rules! endpoint {
     };
 }
 
-endpoint!(Get, "test.it.get", Query, Params, NoBody, Text);
+endpoint!(Get, "test.it.get", Query, GetParams, NoBody, Text);
 endpoint!(Post, "test.it.post", Procedure, NoParams, Text, Text);
 endpoint!(Large, "test.it.large", Procedure, NoParams, Text, Text);
 endpoint!(Act, "test.it.act", Procedure, NoParams, NoBody, NoBody);
@@ -32,14 +32,21 @@ endpoint!(Limited, "test.it.limited", Query, NoParams, NoBody, NoBody);
 endpoint!(Subscribe, "test.it.subscribe", Subscription, NoParams, NoBody, NoBody);
 
 #[derive(Debug)]
-pub(super) struct Params {
+pub(super) struct GetParams {
     pub(super) limit: u32,
     pub(super) tags: Vec<String>,
 }
 
-impl FromQuery for Params {
+impl FromQuery for GetParams {
     fn from_query(pairs: &QueryPairs) -> Result<Self, QueryError> {
         Ok(Self { limit: pairs.integer("limit", 1..=100)?.unwrap_or(50), tags: pairs.list("tag")? })
+    }
+}
+
+impl ToQuery for GetParams {
+    fn to_query(&self) -> QueryPairs {
+        let tags = self.tags.iter().map(|tag| ("tag".to_owned(), tag.clone()));
+        [("limit".to_owned(), self.limit.to_string())].into_iter().chain(tags).collect()
     }
 }
 
