@@ -66,7 +66,7 @@ fn run(chosen: &[&Target], options: &Options) -> ExitCode {
     for target in chosen {
         match runner::run(target, options, &watchdog) {
             Ok(run) => println!(
-                "fuzz: {:<13} {:>9} executions from {:>4} seeds, slowest {:>4} ms",
+                "fuzz: {:<16} {:>9} executions from {:>4} seeds, slowest {:>4} ms",
                 target.name,
                 run.executions,
                 run.seeds,

@@ -13,6 +13,7 @@ pub mod lexicon;
 pub mod node;
 pub mod plc;
 pub mod query;
+pub mod read_after_write;
 pub mod record;
 pub mod record_proof;
 pub mod repo_car;
@@ -52,6 +53,7 @@ targets!(
     node,
     plc,
     query,
+    read_after_write,
     record,
     record_proof,
     repo_car,

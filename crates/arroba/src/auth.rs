@@ -4,6 +4,7 @@
 //! is an [`Authenticator`], so that a builder can bring other accounts than those of [`Pds`](crate::Pds).
 
 mod credentials;
+pub(crate) mod delegated;
 mod extract;
 
 pub(crate) use extract::not_taken_down;

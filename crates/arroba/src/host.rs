@@ -15,6 +15,7 @@ mod identity;
 mod keys;
 mod repo;
 mod resolve;
+mod service_token;
 mod status;
 mod sweep;
 mod turn;
@@ -45,6 +46,7 @@ pub use self::write::{CommitMeta, CommitOptions, CommitOutcome, Content, Write, 
 
 use self::keys::Keys;
 use self::turn::{Turn, Turns};
+use crate::crawlers::Crawling;
 use crate::environment::{Clock, Randomness};
 use crate::firehose::{Firehose, Subscription};
 
@@ -78,6 +80,7 @@ struct Inner {
     keys: Keys,
     turns: Turns,
     firehose: Firehose,
+    crawling: Option<Arc<Crawling>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -186,6 +189,10 @@ impl RepoHost {
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    pub(crate) fn crawling(&self) -> Option<&Arc<Crawling>> {
+        self.0.crawling.as_ref()
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

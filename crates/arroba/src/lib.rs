@@ -17,7 +17,9 @@ mod host;
 mod import;
 mod metrics;
 mod pds;
+pub mod proxy;
 mod rate_limits;
+pub mod read_after_write;
 pub mod records;
 pub mod routes;
 mod secrets;
@@ -31,7 +33,7 @@ pub use arroba_store as store;
 pub use arroba_xrpc as xrpc;
 
 pub use crate::blobs::UploadError;
-pub use crate::crawlers::Crawlers;
+pub use crate::crawlers::{AskedJustNow, Crawled, Crawlers};
 pub use crate::error::{Error, Result};
 pub use crate::host::{
     Announcement, Batch, CommitMeta, CommitOptions, CommitOutcome, Content, HostError, HostKeys, HostLimits,

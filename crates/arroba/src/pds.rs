@@ -8,7 +8,7 @@ use std::fmt;
 
 use arroba_identity::Resolver;
 use arroba_store::Sqlite;
-use arroba_xrpc::{Layers, RouterExt, Subscriptions};
+use arroba_xrpc::{Layers, Subscriptions};
 use axum::Router;
 use axum::extract::FromRef;
 
@@ -19,6 +19,7 @@ use crate::accounts::Logins;
 use crate::auth::Authority;
 use crate::host::RepoHost;
 use crate::metrics::Metrics;
+use crate::proxy::{self, Proxy};
 use crate::routes;
 use crate::service::Service;
 
@@ -71,6 +72,13 @@ struct AppState {
     logins: Logins,
     authority: Authority,
     subscriptions: Subscriptions,
+    proxy: Proxy,
+}
+
+impl FromRef<AppState> for Proxy {
+    fn from_ref(state: &AppState) -> Self {
+        state.proxy.clone()
+    }
 }
 
 impl FromRef<AppState> for Service {
@@ -118,7 +126,7 @@ impl Pds {
         let router = routes::read::<AppState>()
             .merge(routes::write::<AppState>(self.host.limits()))
             .merge(routes::accounts::<AppState>())
-            .unknown_methods();
+            .merge(proxy::router::<AppState>());
         self.layers.wrap(router).with_state(self.state.clone())
     }
 

@@ -3,11 +3,15 @@
 #[cfg(test)]
 mod it {
     mod accounts;
+    mod app_view;
+    mod crawlers;
     mod duplicates;
     mod fixture;
     mod methods;
+    mod newest_writes;
     mod on_memory;
     mod on_sqlite;
     mod pds;
+    mod proxying;
     mod server;
 }

@@ -1,7 +1,6 @@
 //! An account's standing: active or not, complete or not, known to the network as ours or not.
 
 use arroba_core::crypto::Signer;
-use arroba_core::crypto::jwt::{self, ServiceClaims};
 use arroba_core::mst::Loader;
 use arroba_core::syntax::{Did, Nsid};
 use arroba_lexicons::com_atproto::identity::get_recommended_did_credentials::Output as Credentials;
@@ -84,20 +83,8 @@ impl Logins {
         method: Option<&Nsid>,
         expires: u64,
     ) -> Result<Secret> {
-        let repo = self.row(did).await?;
-        let key = self.signing_key(&repo)?;
-        let mut jti = [0; 16];
-        self.0.randomness.fill(&mut jti);
-        let claims = ServiceClaims {
-            iat: Some(self.now_seconds()),
-            iss: did.to_string(),
-            aud: audience,
-            exp: expires,
-            lxm: method.map(Nsid::to_string),
-            jti: Some(jti.iter().map(|byte| format!("{byte:02x}")).collect()),
-            extra: serde_json::Map::new(),
-        };
-        jwt::encode("JWT", None, &claims, &key).map(Secret::from).map_err(XrpcError::internal)
+        let token = self.0.host.service_token(did, &audience, method, expires).await?;
+        Ok(Secret::from(token))
     }
 
     /// Seconds since 1970.

@@ -244,8 +244,12 @@ impl RepoHostBuilder {
         self.randomness.fill(&mut clock_id);
         let firehose = Firehose::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.limits.firehose);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        if let Some(crawlers) = self.crawlers.filter(|crawlers| !crawlers.is_empty()) {
-            let work = crawlers.run(self.hostname.clone(), self.store.tail());
+        let crawling = match self.crawlers {
+            Some(crawlers) => crawlers.ready(&self.hostname)?,
+            None => None,
+        };
+        if let Some(crawling) = &crawling {
+            let work = Arc::clone(crawling).run(self.store.tail());
             let stop = stop.clone();
             tasks.spawn(async move { stop.run_until_cancelled(work).await });
         }
@@ -268,6 +272,7 @@ impl RepoHostBuilder {
             keys: Keys::new(self.keys.sealing, self.limits.cached_keys),
             turns: Turns::default(),
             firehose,
+            crawling,
             tasks,
             stop,
         }));

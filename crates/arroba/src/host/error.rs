@@ -87,6 +87,9 @@ pub enum HostError {
     /// Others wrote to the repo each time this write was ready.
     #[error("the repo of {0} is written to from elsewhere")]
     Contention(Did),
+    /// A token cannot be made.
+    #[error("failed to make a token")]
+    Token(#[source] arroba_core::crypto::jwt::JwtError),
     /// A signing key cannot be unsealed.
     #[error("the signing key of {did} cannot be used")]
     Key {

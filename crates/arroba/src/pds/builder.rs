@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arroba_core::syntax::Did;
+use arroba_core::syntax::{Did, Nsid};
 use arroba_identity::plc::{DirectoryClient, PUBLIC_DIRECTORY, PlcDirectory};
 use arroba_identity::{DidDocument, Resolver};
 use arroba_lexicons::com_atproto::sync::{GetRepo, SubscribeRepos};
@@ -13,7 +13,9 @@ use arroba_net::{Dns, Guard, GuardedClient, SystemDns};
 use arroba_store::accounts::{Accounts, Passwords};
 use arroba_store::blobs::Blobs;
 use arroba_store::{RepoStore, Sqlite};
-use arroba_xrpc::{Layers, RateLimits, ServiceAuth, SubscriptionOptions, Subscriptions, UnixClock};
+use arroba_xrpc::{
+    Layers, ProxyLimits, RateLimits, ServiceAuth, SubscriptionOptions, Subscriptions, UnixClock,
+};
 use tokio::net::ToSocketAddrs;
 use url::Url;
 
@@ -26,7 +28,9 @@ use crate::environment::{Clock, Randomness, SystemClock, SystemRandomness};
 use crate::error::{Error, Result};
 use crate::host::RepoHost;
 use crate::metrics::Metrics;
+use crate::proxy::{Proxy, ProxyBuilder, ProxyService};
 use crate::rate_limits::GLOBAL;
+use crate::read_after_write::LocalWrites;
 use crate::routes::service_document;
 use crate::secrets::Secrets;
 use crate::service::Service;
@@ -58,6 +62,7 @@ pub struct PdsBuilder {
     subscriptions: SubscriptionOptions,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
+    proxy: ProxyBuilder,
 }
 
 impl Pds {
@@ -87,6 +92,7 @@ impl Pds {
             subscriptions: SubscriptionOptions::default(),
             clock: Arc::new(SystemClock),
             randomness: Arc::new(SystemRandomness),
+            proxy: Proxy::builder(),
         }
     }
 
@@ -235,6 +241,28 @@ impl PdsBuilder {
         self
     }
 
+    /// Forwards the methods under a prefix to a service; see [`ProxyBuilder::proxy`].
+    pub fn proxy(mut self, prefix: impl Into<String>, service: ProxyService) -> Self {
+        self.proxy = self.proxy.proxy(prefix, service);
+        self
+    }
+
+    /// What a forwarded call may cost.
+    pub fn proxy_limits(mut self, limits: ProxyLimits) -> Self {
+        self.proxy = self.proxy.limits(limits);
+        self
+    }
+
+    /// Changes answers of forwarded calls by the caller's newest writes; see [`ProxyBuilder::read_after_write`].
+    pub fn read_after_write(
+        mut self,
+        method: Nsid,
+        patch: impl Fn(&mut serde_json::Value, &LocalWrites) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.proxy = self.proxy.read_after_write(method, patch);
+        self
+    }
+
     /// The clock; the system's unless this is called.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -264,6 +292,10 @@ impl PdsBuilder {
         };
         let resolver = self.resolver(&directory, &domains, &service_did, &public_url)?;
         let host = self.host(&directory, &resolver, public_url).await?;
+        let proxy = match &self.dns {
+            Some(dns) => self.proxy.dns(Arc::clone(dns)).build(&host)?,
+            None => self.proxy.build(&host)?,
+        };
 
         let clock = Arc::clone(&self.clock);
         let unix: UnixClock = Arc::new(move || Duration::from_micros(clock.now_micros()));
@@ -310,6 +342,7 @@ impl PdsBuilder {
             authority: Authority::new(Arc::new(logins.clone())),
             logins,
             subscriptions: subscriptions.clone(),
+            proxy,
         };
         Ok(Pds { state, host, store: self.store, resolver, layers, metrics, subscriptions })
     }
@@ -372,7 +405,10 @@ impl PdsBuilder {
                 .public_url(public_url)
                 .clock(Arc::clone(&self.clock))
                 .randomness(Arc::clone(&self.randomness))
-                .crawlers(Crawlers::new(crawlers));
+                .crawlers(match &self.dns {
+                    Some(dns) => Crawlers::new(crawlers).dns(Arc::clone(dns)),
+                    None => Crawlers::new(crawlers),
+                });
         if let Some(blobs) = &self.blobs {
             builder = builder.blobs(blobs.clone());
         }

@@ -55,9 +55,10 @@ impl From<HostError> for XrpcError {
             error @ (HostError::Operation(_) | HostError::NoHandle) => {
                 Self::invalid_request(error.to_string())
             }
-            error @ (HostError::Key { .. } | HostError::Network(_) | HostError::Unverifiable { .. }) => {
-                Self::internal(error)
-            }
+            error @ (HostError::Key { .. }
+            | HostError::Token(_)
+            | HostError::Network(_)
+            | HostError::Unverifiable { .. }) => Self::internal(error),
             HostError::Store(error) => store_failed(error),
         }
     }

@@ -8,34 +8,13 @@ use axum::extract::State;
 
 use crate::accounts::Logins;
 use crate::auth::AnyAccountAuth;
+use crate::auth::delegated::{is_create_account, is_privileged, is_protected};
 use crate::session::{Access, invalid};
 
 const DEFAULT_SECONDS: u64 = 60;
 const LONGEST_SECONDS: i64 = 60 * 60;
 /// Without a method the token is good for everything, so it is short-lived.
 const LONGEST_SECONDS_FOR_ALL: i64 = 60;
-
-/// Methods that only the account itself may call, never a service in its name.
-const PROTECTED: &[&str] = &[
-    "com.atproto.admin.sendEmail",
-    "com.atproto.identity.requestPlcOperationSignature",
-    "com.atproto.identity.signPlcOperation",
-    "com.atproto.identity.updateHandle",
-    "com.atproto.server.activateAccount",
-    "com.atproto.server.confirmEmail",
-    "com.atproto.server.createAppPassword",
-    "com.atproto.server.deactivateAccount",
-    "com.atproto.server.getAccountInviteCodes",
-    "com.atproto.server.getSession",
-    "com.atproto.server.listAppPasswords",
-    "com.atproto.server.requestAccountDelete",
-    "com.atproto.server.requestEmailConfirmation",
-    "com.atproto.server.requestEmailUpdate",
-    "com.atproto.server.revokeAppPassword",
-    "com.atproto.server.updateEmail",
-];
-
-const CREATE_ACCOUNT: &str = "com.atproto.server.createAccount";
 
 pub(crate) async fn get_service_auth(
     State(logins): State<Logins>,
@@ -81,19 +60,19 @@ fn expiry(exp: Option<i64>, for_one_method: bool, now: u64) -> Result<u64> {
 }
 
 fn allowed(access: Access, lxm: Option<&Nsid>) -> Result<()> {
-    let name = lxm.map(Nsid::as_str).unwrap_or_default();
-    let is = |other: &str| name.eq_ignore_ascii_case(other);
-    if PROTECTED.iter().any(|protected| is(protected)) {
+    if let Some(method) = lxm.filter(|method| is_protected(method)) {
         return Err(XrpcError::invalid_request(format!(
-            "cannot request a service auth token for the following protected method: {name}"
+            "cannot request a service auth token for the following protected method: {method}"
         )));
     }
-    let privileged = is(CREATE_ACCOUNT) || name.to_ascii_lowercase().starts_with("chat.bsky.");
     match access {
-        Access::Takendown if !is(CREATE_ACCOUNT) => Err(invalid("Bad token scope")),
-        Access::AppPass if privileged => Err(XrpcError::invalid_request(format!(
-            "insufficient access to request a service auth token for the following method: {name}"
-        ))),
+        Access::Takendown if !lxm.is_some_and(is_create_account) => Err(invalid("Bad token scope")),
+        Access::AppPass => match lxm.filter(|method| is_privileged(method)) {
+            Some(method) => Err(XrpcError::invalid_request(format!(
+                "insufficient access to request a service auth token for the following method: {method}"
+            ))),
+            None => Ok(()),
+        },
         _ => Ok(()),
     }
 }
@@ -101,6 +80,7 @@ fn allowed(access: Access, lxm: Option<&Nsid>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::delegated::CREATE_ACCOUNT;
 
     #[test]
     fn expirations() {

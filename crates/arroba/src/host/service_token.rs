@@ -1,0 +1,47 @@
+//! Tokens by which other services are called in the name of hosted accounts.
+
+use arroba_core::crypto::jwt::{self, ServiceClaims};
+use arroba_core::syntax::{Did, Nsid};
+use arroba_store::RepoStatus;
+
+use super::{HostError, RepoHost};
+
+impl RepoHost {
+    /// A token by which `audience` accepts a call of `method` in the name of `did`, until `expires` (seconds since 1970).
+    ///
+    /// Without a method the token is good for every one. The audience is a service's DID, with or without the `#` and id of
+    /// one of its services. Spec: <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::RepoNotFound`], [`HostError::Key`] for a signing key that cannot be unsealed.
+    pub async fn service_token(
+        &self,
+        did: &Did,
+        audience: &str,
+        method: Option<&Nsid>,
+        expires: u64,
+    ) -> Result<String, HostError> {
+        let row = self.0.store.repo(did).await?;
+        let row = row.filter(|row| !matches!(row.status, RepoStatus::Creating | RepoStatus::Deleted));
+        let row = row.ok_or_else(|| HostError::RepoNotFound(did.clone()))?;
+        let key = self.signing_key(&row)?;
+        let mut jti = [0; 16];
+        self.0.randomness.fill(&mut jti);
+        let claims = ServiceClaims {
+            iat: Some(self.now_seconds()),
+            iss: did.to_string(),
+            aud: audience.to_owned(),
+            exp: expires,
+            lxm: method.map(Nsid::to_string),
+            jti: Some(jti.iter().map(|byte| format!("{byte:02x}")).collect()),
+            extra: serde_json::Map::new(),
+        };
+        jwt::encode("JWT", None, &claims, &*key).map_err(HostError::Token)
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now_seconds(&self) -> u64 {
+        self.0.clock.now_micros() / 1_000_000
+    }
+}
