@@ -29,6 +29,9 @@ pub(crate) enum Command {
     /// Resolve DIDs and handles.
     #[command(subcommand)]
     Identity(Identity),
+    /// Speak to relays.
+    #[command(subcommand)]
+    Relay(Relay),
     /// Make keys.
     #[command(subcommand)]
     Key(Key),
@@ -230,6 +233,23 @@ pub(crate) enum Identity {
         /// Allow `http` and addresses of this machine: for development only.
         #[arg(long)]
         allow_loopback: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Relay {
+    /// Ask relays to come and read. The server does so by itself when there is something new; this is for who does not want
+    /// to wait.
+    RequestCrawl {
+        /// The relays; those of the configuration if none is named.
+        #[arg(value_name = "URL")]
+        relays: Vec<String>,
+        /// The host to read; without it, that of the configuration.
+        #[arg(long)]
+        hostname: Option<String>,
+        /// Configuration of the server, as for `serve`; the environment is read too.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
 }
 

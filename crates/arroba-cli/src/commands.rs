@@ -7,6 +7,7 @@ mod firehose;
 mod identity;
 mod import;
 mod key;
+mod relay;
 mod repo;
 mod serve;
 
@@ -22,6 +23,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Repo(command) => repo::run(command).await,
         Command::Firehose(command) => firehose::run(command).await,
         Command::Identity(command) => identity::run(&command).await,
+        Command::Relay(command) => relay::run(command).await,
         Command::Key(command) => key::run(&command),
     }
 }

@@ -13,5 +13,6 @@ mod it {
     mod on_sqlite;
     mod pds;
     mod proxying;
+    mod python_xrpc_proxy;
     mod server;
 }

@@ -30,6 +30,14 @@ pub struct LocalRecord {
     pub value: Value,
 }
 
+impl LocalRecord {
+    /// A record.
+    #[must_use]
+    pub const fn new(uri: AtUri, cid: Cid, rev: Tid, value: Value) -> Self {
+        Self { uri, cid, rev, value }
+    }
+}
+
 /// What the caller wrote since the revision that the service knows, and what there is to know for showing it.
 #[derive(Clone, Debug)]
 pub struct LocalWrites {
