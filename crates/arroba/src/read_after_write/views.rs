@@ -38,7 +38,8 @@ fn indexed(local: &LocalWrites, record: &LocalRecord) -> String {
 fn author(local: &LocalWrites) -> Value {
     let handle = local.handle().map_or("handle.invalid", |handle| handle.as_str());
     let mut author = json!({ "did": local.did().as_str(), "handle": handle });
-    let Some(profile) = local.profile().map(|profile| &profile.value) else { return author };
+    let profile = local.new_profile().or_else(|| local.profile());
+    let Some(profile) = profile.map(|profile| &profile.value) else { return author };
     if let Some(name) = profile.get("displayName").and_then(Value::as_str).filter(|name| !name.is_empty()) {
         author["displayName"] = Value::from(name);
     }
