@@ -15,6 +15,7 @@ mod keys;
 pub mod limits;
 mod retry;
 mod rpc;
+mod select;
 mod size;
 #[cfg(feature = "conformance")]
 pub mod testing;
@@ -25,11 +26,12 @@ pub use client::{
 };
 pub use connection::{ConnectError, Connection, ConnectionOptions};
 pub use counts::RpcCounts;
-pub use database::Database;
+pub use database::{Database, key_name};
 pub use error::{DatastoreError, Malformed};
 pub use keys::{EncryptedPropertyKeys, PemError, PropertyKeyError, private_key_from_pem, private_key_to_pem};
 pub use limits::{LimitError, Limits};
 pub use rpc::{Rpc, RpcKind};
+pub use select::Select;
 
 /// The messages of the API (`google.datastore.v1`), as generated.
 pub use gcloud_sdk::google::datastore::v1 as api;

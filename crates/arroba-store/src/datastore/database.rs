@@ -60,6 +60,17 @@ impl Database {
     }
 }
 
+/// The name in the key of a root entity of this kind; nothing for any other key.
+pub fn key_name<'a>(key: &'a Key, kind: &str) -> Option<&'a str> {
+    match key.path.as_slice() {
+        [part] if part.kind == kind => match &part.id_type {
+            Some(IdType::Name(name)) if !name.is_empty() => Some(name),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,9 +6,9 @@ use arroba_core::{
     data::{Cid, Codec},
     syntax::Did,
 };
-use gcloud_sdk::google::datastore::v1::{Entity, Key, Value, key::path_element::IdType, value::ValueType};
+use gcloud_sdk::google::datastore::v1::{Entity, Value, value::ValueType};
 
-use super::{AtpRepo, EntityError, EntityProblem, values::LAST_SECOND};
+use super::{super::key_name, AtpRepo, EntityError, EntityProblem, values::LAST_SECOND};
 
 /// What is left of an entity that is being read.
 pub(super) struct Properties {
@@ -20,7 +20,7 @@ pub(super) struct Properties {
 impl Properties {
     /// Opens a root entity of this kind.
     pub(super) fn open(entity: Entity, kind: &'static str) -> Result<Self, EntityError> {
-        let name = entity.key.as_ref().and_then(|key| root_name(key, kind)).map(str::to_owned);
+        let name = entity.key.as_ref().and_then(|key| key_name(key, kind)).map(str::to_owned);
         let properties = Self { kind, name: name.clone().unwrap_or_default(), values: entity.properties };
         if name.is_none() {
             return Err(properties.error(KEY, EntityProblem::Key));
@@ -139,20 +139,10 @@ pub(super) fn cid(text: &str, codec: Codec) -> Result<Cid, EntityProblem> {
 fn repo(value: ValueType) -> Result<Did, EntityProblem> {
     match value {
         ValueType::KeyValue(key) => {
-            let name = root_name(&key, AtpRepo::KIND).ok_or(EntityProblem::Key)?;
+            let name = key_name(&key, AtpRepo::KIND).ok_or(EntityProblem::Key)?;
             Did::parse(name).map_err(EntityProblem::Syntax)
         }
         other => Err(wrong("key", &other)),
-    }
-}
-
-fn root_name<'a>(key: &'a Key, kind: &str) -> Option<&'a str> {
-    match key.path.as_slice() {
-        [part] if part.kind == kind => match &part.id_type {
-            Some(IdType::Name(name)) if !name.is_empty() => Some(name),
-            _ => None,
-        },
-        _ => None,
     }
 }
 

@@ -3,13 +3,9 @@
 use std::collections::BTreeSet;
 
 use arroba_store::datastore::{
-    Begin, Client, Code, DatastoreError, LimitError, Reads, RpcCounts,
-    api::{
-        CompositeFilter, Entity, Filter, KindExpression, PropertyFilter, PropertyOrder, PropertyReference,
-        Query, Value, filter::FilterType, key::path_element::IdType, property_filter::Operator,
-        value::ValueType,
-    },
-    delete, insert,
+    Begin, Client, Code, DatastoreError, LimitError, Reads, RpcCounts, Select,
+    api::{Entity, Query, Value, property_filter::Operator, property_order::Direction, value::ValueType},
+    delete, insert, key_name,
     testing::Emulator,
     update, upsert,
 };
@@ -25,13 +21,6 @@ fn entity(client: &Client, name: &str, number: i64) -> Entity {
 fn number(entity: &Entity) -> i64 {
     match entity.properties["number"].value_type {
         Some(ValueType::IntegerValue(number)) => number,
-        _ => panic!("{entity:?}"),
-    }
-}
-
-fn name(entity: &Entity) -> &str {
-    match &entity.key.as_ref().unwrap().path[0].id_type {
-        Some(IdType::Name(name)) => name,
         _ => panic!("{entity:?}"),
     }
 }
@@ -115,19 +104,10 @@ async fn of_two_transactions_on_one_entity_one_is_aborted() {
     assert_eq!(client.counts().begins, 1);
 }
 
-fn numbers_from(start: i64) -> Query {
-    let property = Some(PropertyReference { name: "number".to_owned() });
-    let value = Some(Value { value_type: Some(ValueType::IntegerValue(start)), ..Value::default() });
-    let at_least =
-        PropertyFilter { property: property.clone(), op: Operator::GreaterThanOrEqual.into(), value };
-    let filter = Filter { filter_type: Some(FilterType::PropertyFilter(at_least)) };
-    let all = CompositeFilter { op: 1, filters: vec![filter] };
-    Query {
-        kind: vec![KindExpression { name: "Thing".to_owned() }],
-        filter: Some(Filter { filter_type: Some(FilterType::CompositeFilter(all)) }),
-        order: vec![PropertyOrder { property, direction: 1 }],
-        ..Query::default()
-    }
+fn numbers_from(start: i64) -> Select {
+    Select::from("Thing")
+        .and("number", Operator::GreaterThanOrEqual, ValueType::IntegerValue(start))
+        .order("number", Direction::Ascending)
 }
 
 #[tokio::test]
@@ -136,7 +116,7 @@ async fn queries_stop_at_their_limit_and_go_on_at_their_cursor() {
     let client = emulator.client().await;
     let things = (0..10).map(|index| upsert(entity(&client, &format!("t{index}"), index))).collect();
     client.put(things).await.unwrap();
-    let mut query = Query { limit: Some(3), ..numbers_from(2) };
+    let mut query = Query::from(numbers_from(2).limit(3));
     let mut seen = Vec::new();
     loop {
         let page = client.query(query.clone(), Reads::Strong).await.unwrap();
@@ -148,9 +128,20 @@ async fn queries_stop_at_their_limit_and_go_on_at_their_cursor() {
         query.start_cursor = page.end_cursor;
     }
     assert_eq!(seen, [2, 3, 4, 5, 6, 7, 8, 9]);
-    let page = client.query(numbers_from(2), Reads::Strong).await.unwrap();
+    let page = client.query(numbers_from(2).into(), Reads::Strong).await.unwrap();
     assert_eq!((page.results.len(), page.more), (8, false));
-    assert_eq!(name(page.results[0].entity.as_ref().unwrap()), "t2");
+    let first = page.results[0].entity.as_ref().unwrap().key.as_ref().unwrap();
+    assert_eq!((key_name(first, "Thing"), key_name(first, "Other")), (Some("t2"), None));
+
+    let below = numbers_from(2).and("number", Operator::LessThan, ValueType::IntegerValue(5));
+    let first = client.query(below.clone().limit(1).into(), Reads::Strong).await.unwrap();
+    let rest = client.query(below.after(first.end_cursor).keys_only().into(), Reads::Strong).await.unwrap();
+    let keys = rest.results.iter().map(|result| result.entity.as_ref().unwrap());
+    assert_eq!(keys.clone().map(|entity| entity.properties.len()).sum::<usize>(), 0);
+    assert_eq!(
+        keys.filter_map(|entity| key_name(entity.key.as_ref()?, "Thing")).collect::<Vec<_>>(),
+        ["t3", "t4"]
+    );
 }
 
 #[tokio::test]

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use arroba_store::datastore::{
-    Client, ClientOptions, Code, DatastoreError, LimitError, Limits, Reads, Rpc,
+    Client, ClientOptions, Code, DatastoreError, LimitError, Limits, Reads, Rpc, Select,
     api::{
-        ArrayValue, CommitRequest, Entity, Filter, KindExpression, LookupRequest, Mutation, PropertyFilter,
-        PropertyOrder, PropertyReference, Query, Value, commit_request::Mode, filter::FilterType,
+        ArrayValue, CommitRequest, Entity, LookupRequest, Mutation, Query, Value, commit_request::Mode,
         property_filter::Operator, property_order::Direction, value::ValueType,
     },
     testing::{Emulator, Index, Strict, StrictOptions},
@@ -128,16 +127,8 @@ async fn the_client_stays_within_every_limit() {
     assert_eq!((client.counts() - before).commits, 0);
 }
 
-fn reference(name: &str) -> Option<PropertyReference> {
-    Some(PropertyReference { name: name.to_owned() })
-}
-
-fn ordered(kind: &str, property: &str, direction: Direction) -> Query {
-    Query {
-        kind: vec![KindExpression { name: kind.to_owned() }],
-        order: vec![PropertyOrder { property: reference(property), direction: direction.into() }],
-        ..Query::default()
-    }
+fn ordered(kind: &str, property: &str, direction: Direction) -> Select {
+    Select::from(kind).order(property, direction)
 }
 
 #[tokio::test]
@@ -165,7 +156,7 @@ async fn unfinished_batches_are_followed_and_limits_kept() {
         };
         results.iter().map(number).collect::<Vec<_>>()
     };
-    let query = ordered("Thing", "number", Direction::Ascending);
+    let query = Query::from(ordered("Thing", "number", Direction::Ascending));
     let page = client.query(query.clone(), Reads::Strong).await.unwrap();
     assert_eq!(numbers(&page.results), (0..300).collect::<Vec<_>>());
     assert!(!page.more);
@@ -196,12 +187,9 @@ async fn a_query_needs_its_index() {
     let mut options = StrictOptions::default();
     options.indexes = Some(vec![Index::new("AtpBlock", &["repo", "seq"])]);
     let client = Client::new(Arc::new(Strict::new(connection, options)), ClientOptions::default());
-    let equal = |property: &str, query: Query| {
-        let value = Some(Value { value_type: Some(ValueType::IntegerValue(1)), ..Value::default() });
-        let filter = PropertyFilter { property: reference(property), op: Operator::Equal.into(), value };
-        Query { filter: Some(Filter { filter_type: Some(FilterType::PropertyFilter(filter)) }), ..query }
-    };
-    let code = async |query| match client.query(query, Reads::Strong).await {
+    let equal =
+        |property: &str, select: Select| select.and(property, Operator::Equal, ValueType::IntegerValue(1));
+    let code = async |select: Select| match client.query(select.into(), Reads::Strong).await {
         Ok(_) => Code::Ok,
         Err(DatastoreError::Status { status, .. }) => status.code(),
         Err(other) => panic!("{other:?}"),
