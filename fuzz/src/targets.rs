@@ -4,6 +4,7 @@ pub mod car;
 pub mod cbor;
 pub mod cid;
 pub mod commit;
+pub mod datastore;
 pub mod did_document;
 pub mod did_key;
 pub mod frame;
@@ -11,6 +12,7 @@ pub mod json;
 pub mod jwt;
 pub mod lexicon;
 pub mod node;
+pub mod pem;
 pub mod plc;
 pub mod query;
 pub mod read_after_write;
@@ -44,6 +46,7 @@ targets!(
     cbor,
     cid,
     commit,
+    datastore,
     did_document,
     did_key,
     frame,
@@ -51,6 +54,7 @@ targets!(
     jwt,
     lexicon,
     node,
+    pem,
     plc,
     query,
     read_after_write,

@@ -1,0 +1,51 @@
+//! Entities of Google Cloud Datastore, as the service sends them.
+
+use std::fmt::Debug;
+
+use arroba_store::datastore::{
+    Database,
+    api::Entity,
+    entity::{AtpBlock, AtpRemoteBlob, AtpRepo, AtpSequence, EntityError},
+    testing::{entity_from_json, entity_from_protobuf, entity_to_protobuf},
+};
+
+use crate::fixtures;
+
+/// One entity, in protobuf, read as each kind.
+pub fn target(data: &[u8]) {
+    let Some(entity) = entity_from_protobuf(data) else { return };
+    let database = Database::new("app", "").expect("a name of letters");
+    both_ways(&entity, AtpRepo::from_entity, |repo| repo.to_entity(&database));
+    both_ways(&entity, AtpBlock::from_entity, |block| block.to_entity(&database));
+    both_ways(&entity, AtpSequence::from_entity, |sequence| sequence.to_entity(&database));
+    both_ways(&entity, AtpRemoteBlob::from_entity, |blob| blob.to_entity(&database));
+}
+
+/// What can be read can be written, and reads as the same then.
+fn both_ways<T: PartialEq + Debug>(
+    entity: &Entity,
+    read: fn(Entity) -> Result<T, EntityError>,
+    write: impl Fn(&T) -> Result<Entity, EntityError>,
+) {
+    let Ok(value) = read(entity.clone()) else { return };
+    let written = write(&value).expect("what was read is in range");
+    let again = read(written.clone()).expect("our own entity");
+    assert_eq!(again, value);
+    let bytes = entity_to_protobuf(&written);
+    assert_eq!(entity_from_protobuf(&bytes).as_ref(), Some(&written));
+    assert_eq!(write(&again).expect("the same again"), written);
+}
+
+/// What mutation starts from.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let database = Database::new("app", "").expect("a name of letters");
+    let blob = AtpRemoteBlob::new("https://a.example/picture.png").to_entity(&database);
+    let mut seeds = vec![entity_to_protobuf(&blob.expect("nothing is out of range"))];
+    let samples = fixtures::read("arroba/datastore-entities.json");
+    let samples = samples.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+    let samples = samples.as_ref().and_then(|json| json.get("entities")?.as_array());
+    for json in samples.into_iter().flatten() {
+        seeds.push(entity_to_protobuf(&entity_from_json(json).expect("a sample is an entity")));
+    }
+    seeds
+}
