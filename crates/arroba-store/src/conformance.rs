@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Each check gets a fresh, empty store and panics at the first rule that is broken, with its number in the message (see
-//! [`RepoStore`] and [`BlobIndex`]).
+//! [`RepoStore`], [`BlobIndex`] and [`RemoteBlobIndex`]).
 #![expect(clippy::unwrap_used, reason = "a failed check is a panic")]
 
 mod author;
@@ -21,12 +21,24 @@ mod exports;
 mod imports;
 mod lifecycle;
 mod reads;
+mod remote_blobs;
 
 use std::future::Future;
 
 pub use author::Author;
 
-use crate::{BlobIndex, RepoStore};
+use crate::{BlobIndex, RemoteBlobIndex, RepoStore};
+
+macro_rules! check {
+    ($make:ident, $ran:ident: $($check:path),+ $(,)?) => {
+        $(
+            tracing::info!(check = stringify!($check), "conformance");
+            let store: std::sync::Arc<S> = std::sync::Arc::new($make().await);
+            Box::pin($check(store)).await;
+            $ran += 1;
+        )+
+    };
+}
 
 /// Runs all checks of [`RepoStore`] and [`BlobIndex`]; `make` gives an empty store each time. Returns how many checks ran.
 ///
@@ -39,17 +51,7 @@ where
     M: Fn() -> F,
 {
     let mut ran = 0;
-    macro_rules! check {
-        ($($check:path),+ $(,)?) => {
-            $(
-                tracing::info!(check = stringify!($check), "conformance");
-                let store: std::sync::Arc<S> = std::sync::Arc::new(make().await);
-                Box::pin($check(store)).await;
-                ran += 1;
-            )+
-        };
-    }
-    check!(
+    check!(make, ran:
         commits::an_empty_repository_has_its_root,
         commits::random_batches_agree_with_a_model,
         commits::heads_are_compared_and_swapped,
@@ -87,6 +89,27 @@ where
         imports::blobs_follow_an_import,
         backlinks::they_live_with_their_records,
         backlinks::an_import_brings_its_own,
+    );
+    ran
+}
+
+/// Runs all checks of [`RemoteBlobIndex`], as [`repo_store`] does those of the others.
+///
+/// # Panics
+/// When a rule is broken.
+pub async fn remote_blobs<S, F, M>(make: M) -> usize
+where
+    S: RepoStore + BlobIndex + RemoteBlobIndex,
+    F: Future<Output = S>,
+    M: Fn() -> F,
+{
+    let mut ran = 0;
+    check!(make, ran:
+        remote_blobs::one_blob_for_a_url,
+        remote_blobs::callers_at_once_lose_no_user,
+        remote_blobs::attempts_decide_what_is_active,
+        remote_blobs::found_by_cid_and_by_account,
+        remote_blobs::records_may_refer_to_them,
     );
     ran
 }

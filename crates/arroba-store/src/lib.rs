@@ -1,6 +1,6 @@
 //! Storage of repositories, blobs and accounts.
 //!
-//! Two narrow contracts, [`RepoStore`] and [`BlobIndex`], with numbered rules that every backend keeps and that the public
+//! Narrow contracts, [`RepoStore`], [`BlobIndex`] and [`RemoteBlobIndex`], with numbered rules that every backend keeps and that the public
 //! conformance suite checks (feature `conformance`); bytes of blobs in any object store ([`blobs::Blobs`]); signing keys sealed under a
 //! master key ([`seal`]). A store knows no protocol rules: it keeps what it is given, whole.
 
@@ -18,6 +18,7 @@ mod error;
 mod log;
 mod memory;
 mod query;
+mod remote_blob_index;
 mod repo;
 mod repo_store;
 mod reservation;
@@ -32,6 +33,7 @@ pub use error::{ApplyError, Cause, StoreError};
 pub use log::{EventPage, Retention, StoredEvent, Swept};
 pub use memory::Memory;
 pub use query::{Block, BlockQuery, BlockStream, Order, RecordPage, RecordQuery, RecordRange, RecordRow};
+pub use remote_blob_index::{RemoteAttempt, RemoteBlob, RemoteBlobIndex, RemoteContent};
 pub use repo::{Counts, Head, Loaded, RepoCursor, RepoEntry, RepoPage, RepoRow, RepoStatus, Subject};
 pub use repo_store::{RepoStore, Stage, StagedRecord};
 pub use reservation::{Reclaim, Reservation};

@@ -4,6 +4,7 @@
 
 mod apply;
 mod blobs;
+mod remote_blobs;
 mod stage;
 
 use std::{
@@ -52,6 +53,7 @@ struct State {
     dids: HashMap<Did, u64>,
     /// Objects, when they were queued, and whether they are still to be reported.
     garbage: BTreeMap<String, (u64, bool)>,
+    remote: remote_blobs::RemoteRows,
 }
 
 #[derive(Debug)]
@@ -109,6 +111,7 @@ impl Memory {
             next_repo: 1,
             dids: HashMap::new(),
             garbage: BTreeMap::new(),
+            remote: remote_blobs::RemoteRows::default(),
         };
         let tail = watch::Sender::new(seq - 1);
         Self { state: Arc::new(Mutex::new(state)), tail: Arc::new(tail) }
@@ -291,7 +294,8 @@ impl RepoStore for Memory {
         let Some((repo, live)) = state.live(did) else { return Ok(None) };
         let mut expected: Vec<_> = live.tree.refs.keys().map(|(cid, _)| cid).collect();
         expected.dedup();
-        let stored = expected.iter().filter(|cid| repo.blobs.contains_key(cid)).count();
+        let stored =
+            expected.iter().filter(|cid| repo.blobs.contains_key(cid) || state.is_remote(did, cid)).count();
         Ok(Some(Counts {
             blocks: (live.tree.records.len() + live.tree.nodes.len() + 1) as u64,
             records: live.tree.records.len() as u64,

@@ -36,8 +36,9 @@ use crate::{
 /// 7. Deletion and takedown hide the repository's earlier events in the same step; the events of that very change stay visible.
 ///    Lifting a takedown shows them again, except those that a deletion hid.
 /// 8. A deleted repository has a row, with its last rev and without a handle, and no head; its handle is free.
-/// 9. Added blob references must name an uploaded blob that is not taken down, and describe it rightly while it is temporary. When
-///    the last reference goes, the blob's row goes with it, and its object becomes garbage in the same step.
+/// 9. Added blob references must name an uploaded blob that is not taken down, and describe it rightly while it is temporary, or a
+///    remote blob that the account uses ([`RemoteBlobIndex`](crate::RemoteBlobIndex) rule 5, where a store has one). When the last
+///    reference goes, the uploaded blob's row goes with it, and its object becomes garbage in the same step.
 /// 10. A staged import is invisible until [`Stage::finish`], which replaces the whole tree in one step; one that is given up leaves
 ///     nothing that can be read.
 /// 11. Dropping a future changes nothing half: the change is made or not.

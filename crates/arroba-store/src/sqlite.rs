@@ -21,6 +21,7 @@ mod read;
 mod readers;
 mod recent;
 mod refs;
+mod remote_blobs;
 mod rows;
 mod schema;
 mod spool;

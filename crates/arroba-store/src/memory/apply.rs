@@ -175,7 +175,7 @@ impl State {
         let none = HashMap::new();
         let empty = BTreeMap::new();
         let (blobs, hidden) = old.map_or((&empty, &none), |repo| (&repo.blobs, &repo.hidden));
-        usable(blobs, hidden, commit)
+        usable(blobs, hidden, &self.remote_refs(did), commit)
     }
 
     fn create(&mut self, id: u64, status: RepoStatus, commit: CommitChange) {
@@ -192,13 +192,14 @@ impl State {
     }
 
     fn commit(&mut self, did: &Did, commit: CommitChange, time: u64) -> Result<u64, ApplyError> {
+        let far = self.remote_refs(did);
         let (id, repo) = self.find(did)?;
         let status = repo.row().status;
         if status != RepoStatus::Active {
             return Err(ApplyError::Inactive(status));
         }
         expected_head(repo.live.as_ref(), &commit)?;
-        usable(&repo.blobs, &repo.hidden, &commit)?;
+        usable(&repo.blobs, &repo.hidden, &far, &commit)?;
         let Repo { live: Some(live), blobs, .. } = repo else {
             return Err(ApplyError::Conflict { head: None });
         };
@@ -246,6 +247,7 @@ impl State {
         (repo.deleted_before, repo.takedown_before) = (next, 0);
         let blobs = std::mem::take(&mut repo.blobs);
         self.garbage.extend(blobs.into_values().map(|blob| (blob.object, (time, false))));
+        self.remote.end_uses(id);
         if reservation {
             self.repos.remove(&id);
             self.dids.remove(did);
@@ -270,13 +272,19 @@ pub(super) fn expected_head<'a>(
 fn usable(
     blobs: &BTreeMap<Cid, BlobRow>,
     hidden: &HashMap<Subject, String>,
+    far: &BTreeSet<(Cid, u64)>,
     commit: &CommitChange,
 ) -> Result<(), ApplyError> {
     for (_, blob) in &commit.blobs {
-        let row = blobs.get(&blob.cid).ok_or(ApplyError::MissingBlob(blob.cid))?;
         if hidden.contains_key(&Subject::Blob(blob.cid)) {
             return Err(ApplyError::MissingBlob(blob.cid));
         }
+        let Some(row) = blobs.get(&blob.cid) else {
+            if far.contains(&(blob.cid, blob.size)) {
+                continue;
+            }
+            return Err(ApplyError::MissingBlob(blob.cid));
+        };
         if row.temporary && (row.mime_type != blob.mime_type || row.size != blob.size) {
             let (mime_type, size) = (row.mime_type.clone(), row.size);
             return Err(ApplyError::BlobMismatch { cid: blob.cid, mime_type, size });

@@ -116,7 +116,8 @@ impl BlobIndex for Memory {
             .tree
             .refs
             .keys()
-            .filter(|(cid, _)| after.is_none_or(|after| *cid > after) && !repo.blobs.contains_key(cid))
+            .filter(|(cid, _)| after.is_none_or(|after| *cid > after))
+            .filter(|(cid, _)| !repo.blobs.contains_key(cid) && !state.is_remote(did, cid))
             .map(|(cid, path)| MissingBlob { cid: *cid, path: path.clone() })
             .collect();
         missing.dedup_by(|later, first| later.cid == first.cid);

@@ -14,7 +14,7 @@ use super::{
     backlinks,
     cache::NodeCache,
     events::kind_code,
-    refs,
+    refs, remote_blobs,
     rows::{self, Found, Live, status_code},
     writer::Scope,
 };
@@ -227,6 +227,7 @@ fn reserve_for_creation(
             if found.repo.underlying == RepoStatus::Deleted {
                 // Whatever the sweep has not cleared yet belongs to the account that was, not to the one that comes.
                 refs::drop_blobs(connection, found.id, None, time)?;
+                remote_blobs::end_uses(connection, found.id, None)?;
                 run(connection, "DELETE FROM hidden WHERE repo = ?1", [found.id])?;
             }
             run(
@@ -405,6 +406,7 @@ fn delete(hands: &mut Hands<'_, '_>, found: &Found, silent: bool) -> Result<i64,
                 return Err(ApplyError::Malformed("nobody has heard of a reservation"));
             }
             refs::drop_blobs(connection, found.id, None, 0)?;
+            remote_blobs::end_uses(connection, found.id, None)?;
             run(connection, "DELETE FROM repo WHERE id = ?1", [found.id])?;
             return Ok(found.id);
         }

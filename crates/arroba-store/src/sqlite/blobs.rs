@@ -91,6 +91,8 @@ impl BlobIndex for Sqlite {
             let mut statement = connection.prepare_cached(
                 "SELECT f.cid, min(f.path) FROM blob_ref f WHERE f.tree = ?1 AND f.cid > ?2 \
                  AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.repo = ?3 AND b.cid = f.cid) \
+                 AND NOT EXISTS (SELECT 1 FROM remote_blob m JOIN remote_use u ON u.blob = m.id \
+                 WHERE m.cid = f.cid AND u.repo = ?3) \
                  GROUP BY f.cid ORDER BY f.cid LIMIT ?4",
             )?;
             let rows =

@@ -191,8 +191,9 @@ pub(super) fn counts(connection: &Connection, did: &Did) -> Result<Option<Counts
         records,
         blobs_expected: count("SELECT count(DISTINCT cid) FROM blob_ref WHERE tree = ?1", &[live.tree])?,
         blobs_stored: count(
-            "SELECT count(*) FROM blob b WHERE b.repo = ?1 AND EXISTS \
-             (SELECT 1 FROM blob_ref f WHERE f.tree = ?2 AND f.cid = b.cid)",
+            "SELECT count(DISTINCT f.cid) FROM blob_ref f WHERE f.tree = ?2 AND (EXISTS \
+             (SELECT 1 FROM blob b WHERE b.repo = ?1 AND b.cid = f.cid) OR EXISTS \
+             (SELECT 1 FROM remote_blob m JOIN remote_use u ON u.blob = m.id WHERE m.cid = f.cid AND u.repo = ?1))",
             &[found.id, live.tree],
         )?,
     }))

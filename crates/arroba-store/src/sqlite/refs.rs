@@ -8,7 +8,7 @@ use arroba_core::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use super::apply::run;
+use super::{apply::run, remote_blobs};
 use crate::{
     change::CommitChange,
     error::{ApplyError, StoreError},
@@ -79,12 +79,13 @@ fn hold(connection: &Connection, repo: i64, blob: &BlobRef) -> Result<(), ApplyE
         .query_row(key, |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get::<_, bool>(2)?)))
         .optional()
         .map_err(StoreError::from)?;
-    let Some((mime_type, size, temporary)) = row else {
-        return Err(ApplyError::MissingBlob(blob.cid));
-    };
     if takedown(connection, repo, &blob.cid)?.is_some() {
         return Err(ApplyError::MissingBlob(blob.cid));
     }
+    let Some((mime_type, size, temporary)) = row else {
+        let elsewhere = remote_blobs::serves(connection, repo, blob)?;
+        return if elsewhere { Ok(()) } else { Err(ApplyError::MissingBlob(blob.cid)) };
+    };
     if temporary {
         // One that is permanent was compared when it became so, or came with an import, where nobody could.
         if mime_type != blob.mime_type || size != blob.size {

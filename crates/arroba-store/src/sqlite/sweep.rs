@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{apply::run, refs, writer::Scope};
+use super::{apply::run, refs, remote_blobs, writer::Scope};
 use crate::{
     error::StoreError,
     log::{Retention, Swept},
@@ -56,6 +56,11 @@ fn trees(connection: &Connection, swept: &mut Swept) -> Result<(), StoreError> {
         let cleared = refs::drop_blobs(connection, repo, Some(STEP), 0)?;
         swept.blobs = swept.blobs.saturating_add(cleared);
         if cleared > 0 {
+            return Ok(());
+        }
+        let ended = remote_blobs::end_uses(connection, repo, Some(STEP))?;
+        swept.rows = swept.rows.saturating_add(ended);
+        if ended > 0 {
             return Ok(());
         }
         run(connection, "DELETE FROM hidden WHERE repo = ?1", [repo])?;

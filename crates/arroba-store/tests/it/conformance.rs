@@ -12,7 +12,13 @@ async fn sqlite_file() {
         async move { Sqlite::open(path).await.unwrap() }
     })
     .await;
-    println!("vectors: store conformance (sqlite file): {checks} assertions");
+    let remote = conformance::remote_blobs(|| {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = directory.path().join(format!("{number}.sqlite"));
+        async move { Sqlite::open(path).await.unwrap() }
+    })
+    .await;
+    println!("vectors: store conformance (sqlite file): {} assertions", checks + remote);
 }
 
 /// Everything from the tables, nothing from memory.
@@ -32,11 +38,13 @@ async fn sqlite_without_caches() {
 async fn sqlite_in_memory() {
     let options = SqliteOptions::default;
     let checks = conformance::repo_store(|| async { Sqlite::in_memory(options()).await.unwrap() }).await;
-    println!("vectors: store conformance (sqlite in memory): {checks} assertions");
+    let remote = conformance::remote_blobs(|| async { Sqlite::in_memory(options()).await.unwrap() }).await;
+    println!("vectors: store conformance (sqlite in memory): {} assertions", checks + remote);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn memory() {
     let checks = conformance::repo_store(|| async { Memory::new() }).await;
-    println!("vectors: store conformance (memory): {checks} assertions");
+    let remote = conformance::remote_blobs(|| async { Memory::new() }).await;
+    println!("vectors: store conformance (memory): {} assertions", checks + remote);
 }

@@ -2,9 +2,15 @@
 
 use std::path::Path;
 
-use arroba_core::{data::Cid, mst::Loader, repo::Write, syntax::Nsid};
+use arroba_core::{
+    data::{BlobRef, Cid},
+    mst::Loader,
+    repo::Write,
+    syntax::Nsid,
+};
 use arroba_store::{
-    BacklinkPiece, Backlinks, BlobIndex, Change, ChangeKind, RecordQuery, RepoStatus, RepoStore, Sqlite,
+    ApplyError, BacklinkPiece, Backlinks, BlobIndex, Change, ChangeKind, RecordQuery, RemoteAttempt,
+    RemoteBlobIndex, RemoteContent, RepoStatus, RepoStore, Retention, Sqlite, StoreError,
     conformance::Author,
 };
 use bytes::Bytes;
@@ -122,4 +128,51 @@ async fn backlinks_of_version_2_are_filled_piece_by_piece() {
     assert_eq!(likes(&store, &author, 9).await, found(&["019"]), "a record that was replaced has no link");
     assert_eq!(likes(&store, &author, 4).await, found(&["004", "014", "024"]));
     assert!(blocks(&store, &author).await.unwrap() > 30);
+}
+
+#[tokio::test]
+async fn version_3_takes_remote_blobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), "v3.sqlite").await;
+    let (author, deleted) = (Author::new(1), Author::new(2));
+    // Its index of backlinks is complete, and one of them is about the same post as another.
+    let post = "at://did:web:author9.test/app.bsky.feed.post/1";
+    let links = store.backlinks(&author.did, &LIKE.parse().unwrap(), post, 9).await;
+    assert_eq!(links.unwrap(), found(&["001", "004"]));
+    let blob = store.blob(&author.did, &Cid::for_raw(b"blob")).await.unwrap().unwrap();
+    assert!(!blob.temporary);
+    let (url, far) = ("https://media.test/a", Cid::for_raw(b"far"));
+    store.use_remote_blob(url, Some(&author.did), 5).await.unwrap();
+    let content = RemoteContent {
+        cid: far,
+        size: 3,
+        mime_type: "image/png".into(),
+        width: Some(1),
+        height: Some(2),
+        duration_ms: None,
+    };
+    store.record_attempt(url, 6, RemoteAttempt::Fetched(content)).await.unwrap();
+    let refused = store.use_remote_blob(url, Some(&deleted.did), 7).await;
+    assert!(matches!(refused, Err(ApplyError::Inactive(RepoStatus::Deleted))));
+    let reference = BlobRef { cid: far, mime_type: "image/png".into(), size: 3 };
+    let uses = vec![("a.b.c/2".parse().unwrap(), reference)];
+    let change = author.commit_change(&store, vec![write(2)], uses).await;
+    store.apply(vec![change]).await.remove(0).unwrap();
+    store.close().await.unwrap();
+    let store = Sqlite::open(directory.path().join("old.sqlite")).await.unwrap();
+    let known = store.remote_blobs_with(&far, 9).await.unwrap();
+    assert_eq!((known.len(), known[0].url.as_str(), known[0].updated), (1, url, 6));
+    assert_eq!(store.references(&author.did, &far, 9).await.unwrap().len(), 1);
+
+    // Deletion and a new account under the same DID: nothing of the old one comes back.
+    store.apply(vec![author.change(ChangeKind::Delete, Vec::new())]).await.remove(0).unwrap();
+    let loaded = store.load(&author.did, Loader::for_all()).await.unwrap();
+    store.apply(vec![author.creation(&store, Vec::new(), loaded.as_ref()).await]).await.remove(0).unwrap();
+    assert!(store.remote_blobs_of(&author.did, None, 9).await.unwrap().is_empty());
+    while store.sweep(Retention::default()).await.unwrap().more {}
+    let left = store.read(|connection| {
+        let uses = connection.query_row("SELECT count(*) FROM remote_use", [], |row| row.get(0))?;
+        Ok::<u64, StoreError>(uses)
+    });
+    assert_eq!(left.await.unwrap(), 0);
 }
