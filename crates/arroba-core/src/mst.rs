@@ -11,6 +11,7 @@
 //! - [`Tree::edit`] applies a batch and yields the new tree, the row changes of a node table keyed by
 //!   [`Position`], and the covering proof.
 //! - [`Builder`] makes all nodes from sorted entries in one pass.
+//! - [`Tree::entries`] and [`Tree::entries_from`] list; a [`Walker`] goes step by step, also where little is loaded.
 //! - [`diff`] compares two trees; [`draw`] pictures them.
 //!
 //! This layer checks key *bytes*; collections and record keys are checked by [`repo`](crate::repo).
@@ -42,6 +43,7 @@ mod route;
 mod split;
 mod tree;
 mod walk;
+mod walker;
 
 pub use build::Builder;
 pub use diff::{Diff, EntryChange, diff};
@@ -53,6 +55,7 @@ pub use node_data::{Entry, Expect, NodeData};
 pub use position::{NodePut, NodeRequest, Position};
 pub use tree::Tree;
 pub use walk::{Entries, NodeVisit, Nodes};
+pub use walker::{WalkItem, Walker};
 
 /// The widest node, in entries, that an edit may make by adding entries.
 pub const MAX_GROWN_WIDTH: usize = 256;

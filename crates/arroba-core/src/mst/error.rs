@@ -62,6 +62,9 @@ pub enum MstError {
         /// The limit.
         limit: usize,
     },
+    /// A walk stands at this entry, or is over (the empty key), where a node is needed.
+    #[error("there is no node to step into at key {0}")]
+    NoNode(Key),
     /// An earlier operation of this editor failed, so its tree is in no defined state.
     #[error("an earlier edit failed")]
     Abandoned,

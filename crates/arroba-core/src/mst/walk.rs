@@ -87,6 +87,29 @@ impl Tree {
         Nodes(self.walk())
     }
 
+    /// The entries whose keys are `from` or greater, in order: a page of a listing, or all with a prefix (stop where it
+    /// ends).
+    ///
+    /// # Errors
+    /// [`MstError::Missing`] if the way to `from` is not loaded. The iterator yields it where a later node is not.
+    pub fn entries_from(&self, from: &Key) -> Result<Entries<'_>, MstError> {
+        let mut stack = Vec::new();
+        let (mut child, mut after, mut height) = (&self.root, Key::start(), self.height);
+        while let Some(node) = child.node(&after, height)? {
+            let found = node.search(from.as_bytes());
+            let (Ok(index) | Err(index)) = found;
+            // Behind the slot before the entry: what is in it is less than `from`, or on the stack above.
+            stack.push((&**node, after.clone(), 2 * index + 1));
+            if found.is_ok() {
+                break;
+            }
+            after = node.after(index, &after).clone();
+            child = node.slot(index);
+            height = node.below();
+        }
+        Ok(Entries(Walk { tree: None, stack }))
+    }
+
     /// All entries in order. Yields [`MstError::Missing`] where a node is not loaded.
     pub const fn entries(&self) -> Entries<'_> {
         Entries(self.walk())
@@ -126,5 +149,33 @@ impl<'a> Iterator for Entries<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mst::KeyEdit;
+
+    #[test]
+    fn a_listing_may_start_anywhere() {
+        let key = |n: u32| Key::try_from(format!("com.example.record/{n:04}").as_str()).unwrap();
+        let edits: Vec<_> = (0..400)
+            .step_by(2)
+            .map(|n| KeyEdit { key: key(n), value: Some(Cid::for_cbor(&n.to_be_bytes()).into()) })
+            .collect();
+        let tree = Tree::empty().edit(&edits).unwrap().tree;
+        let all: Vec<_> = tree.entries().map(|entry| entry.unwrap().0.clone()).collect();
+        for from in (0..=401).map(key).chain([
+            Key::start(),
+            Key::try_from("a/b").unwrap(),
+            Key::try_from("z/z").unwrap(),
+        ]) {
+            let found: Vec<_> =
+                tree.entries_from(&from).unwrap().map(|entry| entry.unwrap().0.clone()).collect();
+            let expected: Vec<_> = all.iter().filter(|key| **key >= from).cloned().collect();
+            assert_eq!(found, expected, "{from}");
+        }
+        assert_eq!(Tree::empty().entries_from(&Key::start()).unwrap().count(), 0);
     }
 }
