@@ -149,10 +149,11 @@ impl XrpcError {
         &self.message
     }
 
-    /// What a client sees: the standard phrase for a 5xx, the message otherwise.
+    /// What a client sees: the standard phrase for a 5xx, the message otherwise. A 501 is no failure: its message says what this
+    /// server does not offer.
     pub fn public_message(&self) -> &str {
         match self.status {
-            StatusCode::NOT_IMPLEMENTED => "Method Not Implemented",
+            StatusCode::NOT_IMPLEMENTED => &self.message,
             status if status.is_server_error() => {
                 status.canonical_reason().unwrap_or("Internal Server Error")
             }

@@ -1,11 +1,11 @@
 //! Accounts that people log in to, on top of a [`RepoHost`].
 
-mod authenticator;
 mod create;
 mod handles;
 mod invites;
 mod keys;
 mod local;
+mod logins;
 mod moderation;
 mod preferences;
 mod recovery;
@@ -22,10 +22,10 @@ use arroba_identity::plc::PlcDirectory;
 use arroba_store::accounts::{AccountError, Accounts, Passwords};
 use arroba_xrpc::{ServiceAuth, XrpcError};
 
-pub(crate) use self::authenticator::digest;
 pub(crate) use self::keys::ResolverKeys;
 pub(crate) use self::local::HostedHandles;
 
+use crate::auth::SecretDigest;
 use crate::environment::{Clock, Randomness};
 use crate::host::RepoHost;
 use crate::secrets::Secrets;
@@ -55,7 +55,7 @@ pub(crate) struct LoginParts {
     pub(crate) resolver: Resolver,
     pub(crate) directory: Arc<dyn PlcDirectory>,
     pub(crate) secrets: Secrets,
-    pub(crate) admin_password: Option<[u8; 32]>,
+    pub(crate) admin_password: Option<SecretDigest>,
     pub(crate) offer: Offer,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,

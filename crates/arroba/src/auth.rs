@@ -1,84 +1,36 @@
 //! Who calls, and what that allows.
 //!
-//! The types here are proofs: only the extractors make them, and what writes demands one by value. What the extractors ask
-//! is an [`Authenticator`], so that a builder can bring other accounts than those of [`Pds`](crate::Pds).
+//! An [`Authenticator`] says whose request it is: which repos it may write to, and which permissions it has. A
+//! [`Pds`](crate::Pds) knows its own accounts besides. The proofs here are made by the extractors alone, and what writes demands
+//! one by value.
 
+mod authenticator;
+mod caller;
 mod credentials;
 pub(crate) mod delegated;
 mod extract;
+mod secret;
+mod sessions;
+mod static_token;
 
-pub(crate) use extract::not_taken_down;
-
-use std::fmt;
-use std::sync::Arc;
-
-use arroba_core::syntax::{Did, Nsid};
+use arroba_core::syntax::Did;
 use arroba_store::RepoStatus;
-use arroba_xrpc::{Result, ServiceCaller};
-use async_trait::async_trait;
+use arroba_xrpc::ServiceCaller;
+
+pub use self::authenticator::{Authenticator, Authority};
+pub use self::caller::{Caller, Repos};
+pub(crate) use self::extract::not_taken_down;
+pub(crate) use self::secret::SecretDigest;
+pub(crate) use self::sessions::{Session, Sessions};
+pub use self::static_token::StaticToken;
 
 use crate::session::{Access, RefreshToken};
 
-/// Says who calls, by what the caller shows.
-///
-/// # Contract
-/// 1. `Ok` means proven. What is missing, malformed, expired or forged is an error with the name that clients know.
-/// 2. The account of an `Ok` exists at that moment.
-#[async_trait]
-pub trait Authenticator: Send + Sync {
-    /// The account whose access token this is.
-    async fn account(&self, token: &str) -> Result<Caller>;
-
-    /// The session whose refresh token this is; an expired one passes with `even_expired`.
-    async fn refresh(&self, token: &str, even_expired: bool) -> Result<RefreshToken>;
-
-    /// The account in whose name a service calls `method`.
-    async fn service(&self, token: &str, method: &Nsid) -> Result<ServiceCaller>;
-
-    /// Whether this is the operator.
-    fn is_admin(&self, user: &str, password: &str) -> bool;
-
-    /// The account of a DID that a service speaks for, if it is one of ours.
-    async fn hosted(&self, did: &Did) -> Result<Caller>;
-
-    /// Whether repositories may be imported now.
-    fn accepts_imports(&self) -> bool {
-        true
-    }
-}
-
-/// An account that calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// Which account.
-    pub did: Did,
-    /// What its token allows.
-    pub access: Access,
-    /// Its status now.
-    pub status: RepoStatus,
-}
-
-/// What the extractors need of the state: who decides.
-#[derive(Clone)]
-pub struct Authority(Arc<dyn Authenticator>);
-
-impl Authority {
-    /// Lets `authenticator` decide.
-    pub fn new(authenticator: Arc<dyn Authenticator>) -> Self {
-        Self(authenticator)
-    }
-}
-
-impl fmt::Debug for Authority {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Authority")
-    }
-}
-
-/// Proof that the caller may write records of an account, which is active.
+/// Proof that the caller may write records: in which repos and with which permissions is for
+/// [`Service::commit`](crate::Service::commit) to check, which knows the writes.
 #[derive(Debug)]
 pub struct WriteAuth {
-    did: Did,
+    caller: Caller,
 }
 
 /// Proof that the caller may upload blobs for an account, active or not.
@@ -160,7 +112,6 @@ macro_rules! of_account {
 }
 
 of_account! {
-    WriteAuth: "Whose records.";
     UploadAuth: "Whose blobs.";
     ImportAuth: "Whose repo.";
     AccountAuth: "Which account.";
@@ -181,6 +132,14 @@ macro_rules! with_status {
 }
 
 with_status! { AccountAuth AnyAccountAuth FullAuth }
+
+impl WriteAuth {
+    /// Whose request it is.
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
 
 impl AccountAuth {
     /// What the login allows.

@@ -1,11 +1,14 @@
 //! The settings of a server: one documented list, read from the environment or from TOML.
 //!
-//! The names are those of the reference server, so that its environment file can be used unchanged. A name that it
-//! knows and this server does not serve yet is worth a warning; a name that nobody knows is an error with a
-//! suggestion; a wrong or missing value is one line that says which. Nothing starts half-configured.
+//! The names are those of the reference server, so that its environment file can be used unchanged, and those of the Python library
+//! of the same name. Where both say the same, the reference server's name holds, and a line says so. A name that one of them knows
+//! and that has no effect here is worth a line; a name that nobody knows is an error with a suggestion; a wrong or missing value is
+//! one line that says which. Nothing starts half-configured.
 
+mod environment;
 mod error;
 mod names;
+mod python;
 mod read;
 mod value;
 
@@ -13,12 +16,16 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use arroba_core::syntax::Did;
+use arroba_core::syntax::{Did, Nsid};
 use arroba_lexicons::json::Secret;
 use url::Url;
 
+use crate::host::{Collections, Exports, RestrictedExports};
+
+pub use environment::{environment, variable_or_file};
 pub use error::{ConfigError, ConfigErrors};
 pub use read::Loaded;
+pub use value::{Days, Seconds};
 
 use value::Setting;
 
@@ -134,6 +141,45 @@ settings! {
     accepting_repo_imports: bool = "PDS_ACCEPTING_REPO_IMPORTS", default true;
     /// The largest repository that may be imported, in bytes.
     max_repo_import_size: u64 = "PDS_MAX_REPO_IMPORT_SIZE", default 1 << 30;
+    /// How many events back subscribers of the event stream may ask, besides the limit in time; any number unless given.
+    rollback_window: Option<u64> = "ROLLBACK_WINDOW", default None;
+    /// A token that may write to every repo, besides the accounts that log in; the content of the file `repo_token` unless given.
+    repo_token: Option<Secret> = "REPO_TOKEN", default None;
+    /// The collections whose records are written and read through methods, comma-separated; all of them unless given.
+    supported_collections: Vec<Nsid> = "SUPPORTED_COLLECTIONS", default Vec::new();
+    /// Whether `getRepo` answers only in a repo's first twelve hours, or to whoever shows `GETREPO_TOKEN`. Accounts may
+    /// always export their own.
+    disable_getrepo: bool = "DISABLE_GETREPO", default false;
+    /// The Bearer token that opens `getRepo` where it is disabled; the content of the file `getrepo_token` unless given.
+    getrepo_token: Option<Secret> = "GETREPO_TOKEN", default None;
+    /// The largest remote blob, in bytes.
+    blob_max_bytes: u64 = "BLOB_MAX_BYTES", default 300_000_000;
+    /// After how many days a remote blob is fetched again when it is asked for; fractions are allowed.
+    blob_refetch_days: Days = "BLOB_REFETCH_DAYS", default Days(Duration::from_secs(7 * 24 * 60 * 60));
+    /// The kinds of remote blobs that are fetched again, comma-separated: media types up to the slash.
+    blob_refetch_types: Vec<String> = "BLOB_REFETCH_TYPES", default vec!["image".to_owned()];
+    /// The Google Cloud project whose Datastore keeps the repos.
+    google_cloud_project: Option<String> = "GOOGLE_CLOUD_PROJECT", default None;
+    /// The database within the project; the default one unless given.
+    datastore_db: Option<String> = "DATASTORE_DB", default None;
+    /// The host and port of a Datastore emulator, instead of the service.
+    datastore_emulator_host: Option<String> = "DATASTORE_EMULATOR_HOST", default None;
+    /// The AES-256-GCM keys of the accounts' keys in Datastore, in base64, one a line: the first seals, all open. The content
+    /// of the file `encrypted_property_key` unless given.
+    encrypted_property_key: Option<Secret> = "ENCRYPTED_PROPERTY_KEY", default None;
+    /// The host and port of a memcached that gives out sequence numbers for Datastore; they come from Datastore alone
+    /// unless given.
+    memcached: Option<String> = "ARROBA_MEMCACHED", default None;
+    /// How many sequence numbers memcached is given at once.
+    memcache_sequence_batch: u64 = "MEMCACHE_SEQUENCE_BATCH", default 1000;
+    /// How few of them may be left before it is given more.
+    memcache_sequence_buffer: u64 = "MEMCACHE_SEQUENCE_BUFFER", default 100;
+    /// The least time between two looks for new events in Datastore, in seconds; fractions are allowed.
+    subscribe_repos_batch_delay: Seconds = "SUBSCRIBE_REPOS_BATCH_DELAY", default Seconds(Duration::ZERO);
+    /// How near to the newest a missing sequence number of Datastore must be to be waited for.
+    subscribe_repos_skipped_seq_window: u64 = "SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW", default 300;
+    /// How long a missing sequence number of Datastore is waited for, in seconds; fractions are allowed.
+    subscribe_repos_skipped_seq_delay: Seconds = "SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY", default Seconds(Duration::from_secs(120));
     /// Whether the server writes its log to standard output.
     log_enabled: bool = "LOG_ENABLED", default false;
     /// The key that seals the accounts' signing keys in the database, 64 hex digits; `master.key` in the data
@@ -164,6 +210,23 @@ impl Config {
     /// Where the bytes of blobs are.
     pub fn blob_location(&self) -> PathBuf {
         self.blob_directory.clone().unwrap_or_else(|| self.data_directory.join("blobs"))
+    }
+
+    /// The records that methods write and read.
+    pub fn collections(&self) -> Collections {
+        match self.supported_collections.is_empty() {
+            true => Collections::All,
+            false => Collections::only(self.supported_collections.iter().cloned()),
+        }
+    }
+
+    /// Who may export whole repos.
+    pub fn exports(&self) -> Exports {
+        let token = self.getrepo_token.as_ref().map_or("", Secret::expose);
+        match self.disable_getrepo {
+            true => Exports::Restricted(RestrictedExports::new().token(token)),
+            false => Exports::Open,
+        }
     }
 
     /// Whether addresses on loopback may be asked when others name them.

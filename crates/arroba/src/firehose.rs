@@ -7,6 +7,7 @@
 mod frames;
 mod ring;
 mod subscription;
+pub(crate) mod typed;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 
 pub(crate) use self::frames::Frames;
 pub use self::subscription::{Delivery, SubscribeError, Subscription};
+pub use self::typed::{Committed, CommittedWrite, EventError, Events, EventsError, HostEvent};
 
 use self::ring::Ring;
 use crate::environment::Clock;
@@ -30,6 +32,8 @@ use crate::environment::Clock;
 pub struct FirehoseLimits {
     /// Events older than this are no longer sent, even if the log still has them.
     pub backfill: Duration,
+    /// Events that are further back than this many sequence numbers are no longer sent either.
+    pub backfill_events: Option<u64>,
     /// The most events in the shared ring.
     pub ring_events: usize,
     /// The most bytes of frames in the shared ring.
@@ -42,6 +46,7 @@ impl Default for FirehoseLimits {
     fn default() -> Self {
         Self {
             backfill: Duration::from_secs(24 * 60 * 60),
+            backfill_events: None,
             ring_events: 10_000,
             ring_bytes: 16 << 20,
             page: 500,
@@ -157,19 +162,35 @@ impl Firehose {
     /// Where a reader at `cursor` must go on instead, if events that it would need are gone or too old.
     async fn window_entry(&self, cursor: u64) -> Result<Option<u64>, StoreError> {
         let start = self.window_start_micros();
+        let newest = *self.0.store.tail().borrow();
         let page = self.0.store.events(cursor, 1).await?;
+        let counted = self.0.limits.backfill_events.map(|events| newest.saturating_sub(events));
+        let counted = counted.filter(|entry| *entry > cursor && *entry >= page.start);
         let lost = page.lost_after(cursor).then(|| page.oldest.saturating_sub(1));
-        let Some(first) = page.events.first().filter(|first| first.time < start) else { return Ok(lost) };
-        // Times grow with the numbers, nearly; a halving search finds the first event inside the window.
-        let (mut before, mut inside) = (first.seq, page.newest);
+        let Some(first) = page.events.first().filter(|first| first.time < start) else {
+            return Ok(lost.max(counted));
+        };
+        let inside = self.first_since(start, first.seq, page.newest).await?;
+        Ok(Some(inside).max(counted))
+    }
+
+    /// The place before the first event of `time` or later, between the cursors `before` and `newest`. Times grow with the numbers,
+    /// nearly; a halving search finds it.
+    pub(crate) async fn first_since(
+        &self,
+        time: u64,
+        mut before: u64,
+        newest: u64,
+    ) -> Result<u64, StoreError> {
+        let mut inside = newest;
         while before < inside {
             let middle = before.midpoint(inside);
             match self.0.store.events(middle, 1).await?.events.first() {
-                Some(event) if event.time < start => before = event.seq,
+                Some(event) if event.time < time => before = event.seq,
                 _ => inside = middle,
             }
         }
-        Ok(Some(inside))
+        Ok(inside)
     }
 
     fn in_ring(&self, cursor: u64, newest: u64) -> Option<Batch> {

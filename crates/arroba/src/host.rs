@@ -5,6 +5,7 @@ mod builder;
 mod check;
 mod commit;
 mod commit_many;
+mod contents;
 mod create;
 mod delete;
 mod duplicates;
@@ -13,17 +14,22 @@ pub(crate) mod events;
 mod hide;
 mod identity;
 mod keys;
+mod list;
+mod past;
+mod policies;
 mod repo;
 mod resolve;
 mod service_token;
 mod status;
 mod sweep;
+mod tree;
 mod turn;
 mod write;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arroba_core::crypto::{PrivateKey, Signer};
 use arroba_core::lexicon::Catalog;
@@ -32,23 +38,31 @@ use arroba_identity::Resolver;
 use arroba_identity::plc::PlcDirectory;
 use arroba_store::blobs::Blobs;
 use arroba_store::{BlobIndex, RepoRow, RepoStore};
+use arroba_xrpc::Subscriptions;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::announce::Announcement;
 pub use self::builder::{HostKeys, HostLimits, RepoHostBuilder};
 pub use self::commit_many::Batch;
+pub use self::contents::Contents;
 pub use self::create::{NewRepo, RepoPlan};
 pub use self::error::HostError;
 pub(crate) use self::error::Shown;
+pub use self::past::WritesSince;
+pub use self::policies::{Collections, Exports, HostPolicies, RestrictedExports};
 pub use self::repo::Repo;
+pub use self::tree::{RepoTree, TreeWalker};
 pub use self::write::{CommitMeta, CommitOptions, CommitOutcome, Content, Write, WriteResult, Written};
 
 use self::keys::Keys;
 use self::turn::{Turn, Turns};
 use crate::crawlers::Crawling;
 use crate::environment::{Clock, Randomness};
-use crate::firehose::{Firehose, Subscription};
+use crate::firehose::{Events, Firehose, Subscription};
+
+/// How long subscribers may take to go when the host closes.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// A host of repositories over one store.
 ///
@@ -76,6 +90,8 @@ struct Inner {
     clock_id: u16,
     newest_rkey: Mutex<Option<Tid>>,
     limits: HostLimits,
+    policies: HostPolicies,
+    subscriptions: Subscriptions,
     spool_directory: PathBuf,
     keys: Keys,
     turns: Turns,
@@ -132,6 +148,16 @@ impl RepoHost {
         self.0.firehose.subscribe(cursor)
     }
 
+    /// The same, decoded: commits come with their writes and records.
+    #[must_use]
+    pub fn events(&self, cursor: Option<u64>) -> Events {
+        Events::new(self.subscribe(cursor))
+    }
+
+    pub(crate) fn firehose(&self) -> &Firehose {
+        &self.0.firehose
+    }
+
     /// The sequence number of the newest event.
     #[must_use]
     pub fn newest_seq(&self) -> u64 {
@@ -162,6 +188,17 @@ impl RepoHost {
         &self.0.limits
     }
 
+    /// What the host serves to requests from outside.
+    #[must_use]
+    pub fn policies(&self) -> &HostPolicies {
+        &self.0.policies
+    }
+
+    /// The connections of the host's event stream.
+    pub(crate) fn subscriptions(&self) -> &Subscriptions {
+        &self.0.subscriptions
+    }
+
     pub(crate) fn spool_directory(&self) -> &Path {
         &self.0.spool_directory
     }
@@ -184,8 +221,12 @@ impl RepoHost {
         &self.0.blobs
     }
 
-    /// Stops the host's own tasks and waits for them. Writes still work afterwards; relays are no longer told of them.
+    /// Tells subscribers to go, stops the host's own tasks and waits for both. Writes still work afterwards; relays are no longer
+    /// told of them. A subscriber who does not go keeps this waiting no longer than ten seconds.
     pub async fn close(&self) {
+        if tokio::time::timeout(DRAIN, self.0.subscriptions.drain()).await.is_err() {
+            tracing::warn!("some subscribers were still there at the deadline");
+        }
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;

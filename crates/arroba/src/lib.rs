@@ -15,6 +15,7 @@ mod export;
 pub mod firehose;
 mod host;
 mod import;
+pub mod methods;
 mod metrics;
 mod pds;
 pub mod proxy;
@@ -36,10 +37,12 @@ pub use crate::blobs::UploadError;
 pub use crate::crawlers::{AskedJustNow, Crawled, Crawlers};
 pub use crate::error::{Error, Result};
 pub use crate::host::{
-    Announcement, Batch, CommitMeta, CommitOptions, CommitOutcome, Content, HostError, HostKeys, HostLimits,
-    NewRepo, Repo, RepoHost, RepoHostBuilder, RepoPlan, Write, WriteResult, Written,
+    Announcement, Batch, Collections, CommitMeta, CommitOptions, CommitOutcome, Content, Contents, Exports,
+    HostError, HostKeys, HostLimits, HostPolicies, NewRepo, Repo, RepoHost, RepoHostBuilder, RepoPlan,
+    RepoTree, RestrictedExports, TreeWalker, Write, WriteResult, WritesSince, Written,
 };
 pub use crate::import::ImportError;
 pub use crate::pds::{Pds, PdsBuilder, stop_signal};
+pub use crate::routes::HostRoutes;
 pub use crate::secrets::{Secrets, SecretsError};
 pub use crate::service::Service;

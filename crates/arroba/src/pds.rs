@@ -18,6 +18,7 @@ pub use serve::stop_signal;
 use crate::accounts::Logins;
 use crate::auth::Authority;
 use crate::host::RepoHost;
+use crate::methods::Methods;
 use crate::metrics::Metrics;
 use crate::proxy::{self, Proxy};
 use crate::routes;
@@ -47,6 +48,7 @@ pub struct Pds {
     layers: Layers,
     metrics: Metrics,
     subscriptions: Subscriptions,
+    methods: Methods,
 }
 
 /// Where the figures of a server come from.
@@ -126,6 +128,7 @@ impl Pds {
         let router = routes::read::<AppState>()
             .merge(routes::write::<AppState>(self.host.limits()))
             .merge(routes::accounts::<AppState>())
+            .merge(self.methods.router(self.host.catalog()))
             .merge(proxy::router::<AppState>());
         self.layers.wrap(router).with_state(self.state.clone())
     }

@@ -12,6 +12,7 @@ use axum::routing::get;
 
 use self::app_bsky::actor;
 use self::com_atproto::{admin, identity, repo, server, sync};
+pub use self::embedded::HostRoutes;
 pub(crate) use self::well_known::service_document;
 use crate::accounts::Logins;
 use crate::auth::{AccountAuth, Authority, ImportAuth, UploadAuth, Viewer, WriteAuth};

@@ -1,14 +1,17 @@
 //! What routes hold: reading for everybody, and writing for whoever brings a proof.
 
 mod export;
+mod export_auth;
+mod permit;
 mod read;
 mod refusal;
 
 use arroba_core::data::BlobRef;
-use arroba_core::syntax::{AtIdentifier, Did};
+use arroba_core::syntax::AtIdentifier;
 use arroba_lexicons::com_atproto::repo::CommitMeta as WireCommit;
 use arroba_xrpc::{RawBody, Result, XrpcError};
 
+pub(crate) use self::export_auth::ExportAuth;
 pub(crate) use self::read::wire_status;
 pub(crate) use self::refusal::store_failed;
 
@@ -29,26 +32,11 @@ impl Service {
         Self(host)
     }
 
-    /// Checks that `repo` is the caller's own.
-    async fn own(&self, auth: WriteAuth, repo: &AtIdentifier) -> Result<Did> {
-        let named = match repo {
-            AtIdentifier::Did(did) => Some(did.clone()),
-            AtIdentifier::Handle(handle) => {
-                self.0.store().by_handle(handle).await.map_err(store_failed)?.map(|row| row.did)
-            }
-        };
-        match named {
-            Some(did) if did == *auth.did() => Ok(did),
-            Some(_) => Err(XrpcError::authentication_required("Invalid repo: not your own")),
-            None => Err(XrpcError::new(http::StatusCode::FORBIDDEN, "AccountNotFound", "Account not found")),
-        }
-    }
-
-    /// Makes one commit to the caller's repo, which `repo` must name.
+    /// Makes one commit to a repo that the caller may write to, of writes that its permissions and the host's policies allow.
     ///
     /// # Errors
     ///
-    /// As the reference server answers.
+    /// As the reference server answers; 403 `insufficient_scope` for the first write that is not allowed.
     pub async fn commit(
         &self,
         auth: WriteAuth,
@@ -56,7 +44,8 @@ impl Service {
         writes: Vec<Write>,
         options: CommitOptions,
     ) -> Result<CommitOutcome> {
-        let did = self.own(auth, repo).await?;
+        let did = self.writable(auth.caller(), repo).await?;
+        let writes = self.permitted(auth.caller(), &did, writes).await?;
         Ok(self.0.commit(&did, writes, options).await?)
     }
 

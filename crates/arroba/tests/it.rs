@@ -6,6 +6,8 @@ mod it {
     mod app_view;
     mod crawlers;
     mod duplicates;
+    mod embedding;
+    mod examples;
     mod fixture;
     mod methods;
     mod newest_writes;
@@ -13,6 +15,8 @@ mod it {
     mod on_sqlite;
     mod pds;
     mod proxying;
+    mod python_names;
     mod python_xrpc_proxy;
     mod server;
+    mod stores;
 }

@@ -5,7 +5,7 @@ use arroba_store::RepoStatus;
 use arroba_xrpc::{Result, XrpcError};
 
 use super::reserved::is_reserved;
-use super::{Logins, authenticator};
+use super::{Logins, logins};
 use crate::service::store_failed;
 
 const SHORTEST: usize = 3;
@@ -87,7 +87,7 @@ impl Logins {
 
     /// The handle of an account as its session shows it.
     pub(super) fn shown_handle(handle: Option<Handle>) -> Result<Handle> {
-        handle.ok_or_else(authenticator::not_found)
+        handle.ok_or_else(logins::not_found)
     }
 }
 

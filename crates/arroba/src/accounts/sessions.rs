@@ -6,7 +6,7 @@ use arroba_store::accounts::{Account, Session};
 use arroba_store::{RepoRow, RepoStatus};
 use arroba_xrpc::{Result, XrpcError};
 
-use super::authenticator::not_found;
+use super::logins::not_found;
 use super::{Logins, account_failed};
 use crate::auth::not_taken_down;
 use crate::service::{store_failed, wire_status};

@@ -10,8 +10,8 @@ use arroba_store::{RepoRow, RepoStatus};
 use arroba_xrpc::{Result, XrpcError};
 use serde_json::json;
 
-use super::authenticator::not_found;
 use super::keys::check_document;
+use super::logins::not_found;
 use super::{Logins, account_failed};
 use crate::service::store_failed;
 

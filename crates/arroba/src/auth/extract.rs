@@ -1,16 +1,19 @@
 //! The extractors: from the `Authorization` header to a proof, or to the error that clients know.
 
 use arroba_core::crypto::jwt::Token;
-use arroba_core::syntax::Nsid;
+use arroba_core::scopes::{AccountAction, AccountAttribute, MediaType, Permission};
+use arroba_core::syntax::{Did, Nsid};
 use arroba_store::RepoStatus;
 use arroba_xrpc::{Result, XrpcError};
 use axum::extract::{FromRef, FromRequestParts};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
 use super::credentials::Credentials;
 use super::{
     AccountAuth, AdminAuth, AnyAccountAuth, Authority, Caller, EndSessionAuth, FullAuth, ImportAuth,
-    MaybeService, RefreshAuth, UploadAuth, Viewer, WriteAuth,
+    MaybeService, RefreshAuth, Repos, Session, UploadAuth, Viewer, WriteAuth,
 };
 use crate::session::{Access, invalid};
 
@@ -45,23 +48,38 @@ proof! {
     Viewer: viewer;
 }
 
+impl Authority {
+    /// Who calls a method that writes records.
+    pub(crate) async fn write(&self, parts: &Parts) -> Result<WriteAuth> {
+        write(self, parts).await
+    }
+}
+
 async fn write(authority: &Authority, parts: &Parts) -> Result<WriteAuth> {
+    if let Some(caller) = authority.known(parts).await? {
+        return Ok(WriteAuth { caller });
+    }
     let AccountAuth { did, status, .. } = account(authority, parts).await?;
     not_taken_down(status)?;
     if status != RepoStatus::Active {
         return Err(XrpcError::unauthorized("AccountDeactivated", "Account is deactivated"));
     }
-    Ok(WriteAuth { did })
+    Ok(WriteAuth { caller: Caller::owner(did) })
 }
 
 /// A service may upload in an account's name, which is how video services do it.
 async fn upload(authority: &Authority, parts: &Parts) -> Result<UploadAuth> {
+    if let Some(caller) = authority.known(parts).await? {
+        caller.demand(&Permission::blob(media_type(parts)?))?;
+        let did = one_account(authority, caller).await?;
+        return Ok(UploadAuth { did });
+    }
     let token = bearer(parts)?;
     let caller = match is_session(token) {
-        true => standard(authority.0.account(token).await?)?,
+        true => standard(authority.sessions.account(token).await?)?,
         false => {
-            let service = authority.0.service(token, &method(parts)?).await?;
-            authority.0.hosted(service.issuer()).await?
+            let service = authority.sessions.service(token, &method(parts)?).await?;
+            authority.sessions.hosted(service.issuer()).await?
         }
     };
     not_taken_down(caller.status)?;
@@ -69,26 +87,55 @@ async fn upload(authority: &Authority, parts: &Parts) -> Result<UploadAuth> {
 }
 
 async fn import(authority: &Authority, parts: &Parts) -> Result<ImportAuth> {
-    let FullAuth { did, status } = full(authority, parts).await?;
-    not_taken_down(status)?;
-    if !authority.0.accepts_imports() {
+    let did = match authority.known(parts).await? {
+        Some(caller) => {
+            caller.demand(&Permission::account(AccountAttribute::Repo, AccountAction::Manage))?;
+            one_account(authority, caller).await?
+        }
+        None => {
+            let FullAuth { did, status } = full(authority, parts).await?;
+            not_taken_down(status)?;
+            did
+        }
+    };
+    if !authority.sessions.accepts_imports() {
         return Err(XrpcError::invalid_request("Service is not accepting repo imports"));
     }
     Ok(ImportAuth { did })
 }
 
+/// The type of an upload, as it is declared.
+fn media_type(parts: &Parts) -> Result<MediaType> {
+    let declared = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = declared.unwrap_or("application/octet-stream").split(';').next().unwrap_or_default();
+    MediaType::parse(essence.trim()).map_err(|_| XrpcError::invalid_request("Content-Type is no media type"))
+}
+
+/// The account of a caller, for a method that does not say whose repo it is about.
+async fn one_account(authority: &Authority, caller: Caller) -> Result<Did> {
+    let Repos::One(did) = caller.repos else {
+        return Err(XrpcError::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "MethodNotImplemented",
+            "This method needs the credentials of one account, not of all",
+        ));
+    };
+    not_taken_down(authority.sessions.hosted(&did).await?.status)?;
+    Ok(did)
+}
+
 async fn account(authority: &Authority, parts: &Parts) -> Result<AccountAuth> {
-    let Caller { did, access, status } = standard(authority.0.account(bearer(parts)?).await?)?;
+    let Session { did, access, status } = standard(authority.sessions.account(bearer(parts)?).await?)?;
     Ok(AccountAuth { did, access, status })
 }
 
 async fn any_account(authority: &Authority, parts: &Parts) -> Result<AnyAccountAuth> {
-    let Caller { did, access, status } = authority.0.account(bearer(parts)?).await?;
+    let Session { did, access, status } = authority.sessions.account(bearer(parts)?).await?;
     Ok(AnyAccountAuth { did, access, status })
 }
 
 async fn full(authority: &Authority, parts: &Parts) -> Result<FullAuth> {
-    let Caller { did, access, status } = authority.0.account(bearer(parts)?).await?;
+    let Session { did, access, status } = authority.sessions.account(bearer(parts)?).await?;
     match access {
         Access::Full => Ok(FullAuth { did, status }),
         _ => Err(invalid("Bad token scope")),
@@ -96,18 +143,20 @@ async fn full(authority: &Authority, parts: &Parts) -> Result<FullAuth> {
 }
 
 async fn refresh(authority: &Authority, parts: &Parts) -> Result<RefreshAuth> {
-    let token = authority.0.refresh(bearer(parts)?, false).await?;
+    let token = authority.sessions.refresh(bearer(parts)?, false).await?;
     Ok(RefreshAuth { token })
 }
 
 async fn end_session(authority: &Authority, parts: &Parts) -> Result<EndSessionAuth> {
-    let token = authority.0.refresh(bearer(parts)?, true).await?;
+    let token = authority.sessions.refresh(bearer(parts)?, true).await?;
     Ok(EndSessionAuth { token })
 }
 
 async fn admin(authority: &Authority, parts: &Parts) -> Result<AdminAuth> {
     match Credentials::of(&parts.headers)? {
-        Credentials::Basic { user, password } if authority.0.is_admin(&user, &password) => Ok(AdminAuth(())),
+        Credentials::Basic { user, password } if authority.sessions.is_admin(&user, &password) => {
+            Ok(AdminAuth(()))
+        }
         Credentials::None => Err(missing()),
         _ => Err(XrpcError::authentication_required("Authentication Required")),
     }
@@ -117,17 +166,27 @@ async fn maybe_service(authority: &Authority, parts: &Parts) -> Result<MaybeServ
     match Credentials::of(&parts.headers)? {
         Credentials::None => Ok(MaybeService(None)),
         Credentials::Bearer(token) => {
-            Ok(MaybeService(Some(authority.0.service(token, &method(parts)?).await?)))
+            Ok(MaybeService(Some(authority.sessions.service(token, &method(parts)?).await?)))
         }
         Credentials::Basic { .. } => Err(invalid("Unexpected authorization type")),
     }
 }
 
 async fn viewer(authority: &Authority, parts: &Parts) -> Result<Viewer> {
+    if !authority.sessions.exist() {
+        return Ok(Viewer::Anyone);
+    }
+    match authority.known(parts).await?.map(|caller| caller.repos) {
+        Some(Repos::All) => return Ok(Viewer::Admin),
+        Some(Repos::One(did)) => return Ok(Viewer::Account(did)),
+        None => {}
+    }
     match Credentials::of(&parts.headers)? {
         Credentials::None => Ok(Viewer::Anyone),
-        Credentials::Bearer(token) => Ok(Viewer::Account(authority.0.account(token).await?.did)),
-        Credentials::Basic { user, password } if authority.0.is_admin(&user, &password) => Ok(Viewer::Admin),
+        Credentials::Bearer(token) => Ok(Viewer::Account(authority.sessions.account(token).await?.did)),
+        Credentials::Basic { user, password } if authority.sessions.is_admin(&user, &password) => {
+            Ok(Viewer::Admin)
+        }
         Credentials::Basic { .. } => Err(XrpcError::authentication_required("Authentication Required")),
     }
 }
@@ -145,9 +204,9 @@ fn missing() -> XrpcError {
 }
 
 /// Every kind of login but the one that a taken-down account gets.
-fn standard(caller: Caller) -> Result<Caller> {
-    match caller.access {
-        Access::Full | Access::AppPassPrivileged | Access::AppPass => Ok(caller),
+fn standard(session: Session) -> Result<Session> {
+    match session.access {
+        Access::Full | Access::AppPassPrivileged | Access::AppPass => Ok(session),
         Access::Takendown => Err(invalid("Bad token scope")),
     }
 }

@@ -77,5 +77,21 @@ pub(super) const UNSERVED: &[&str] = &[
     "PDS_LEXICON_AUTHORITY_DID",
 ];
 
-/// Read, and of no effect until requests are forwarded.
-pub(super) const WITHOUT_EFFECT: &[&str] = &["PDS_BSKY_APP_VIEW_URL", "PDS_BSKY_APP_VIEW_DID"];
+/// Settings that are read and of no effect yet, with the reason.
+pub(super) const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("PDS_BSKY_APP_VIEW_URL", "this server does not forward requests"),
+    ("PDS_BSKY_APP_VIEW_DID", "this server does not forward requests"),
+    ("BLOB_MAX_BYTES", "this server keeps no remote blobs"),
+    ("BLOB_REFETCH_DAYS", "this server keeps no remote blobs"),
+    ("BLOB_REFETCH_TYPES", "this server keeps no remote blobs"),
+    ("ENCRYPTED_PROPERTY_KEY", "this server does not store in Datastore"),
+    ("GOOGLE_CLOUD_PROJECT", "this server does not store in Datastore"),
+    ("DATASTORE_DB", "this server does not store in Datastore"),
+    ("DATASTORE_EMULATOR_HOST", "this server does not store in Datastore"),
+    ("ARROBA_MEMCACHED", "this server does not store in Datastore"),
+    ("MEMCACHE_SEQUENCE_BATCH", "this server does not store in Datastore"),
+    ("MEMCACHE_SEQUENCE_BUFFER", "this server does not store in Datastore"),
+    ("SUBSCRIBE_REPOS_BATCH_DELAY", "events are sent when they are there, nothing is polled"),
+    ("SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW", "no sequence number is skipped in this store"),
+    ("SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY", "no sequence number is skipped in this store"),
+];

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use arroba_core::crypto::{Curve, PrivateKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::names::{UNSERVED, WITHOUT_EFFECT};
-use super::{Config, ConfigError, ConfigErrors};
+use super::{Config, ConfigError, ConfigErrors, python};
 
 /// Settings, and what the operator should know about them.
 #[derive(Clone, Debug)]
@@ -27,7 +29,9 @@ impl Config {
     /// Everything that is wrong, one line each.
     pub fn from_env(variables: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
         let ours = |name: &str| {
-            name.starts_with("PDS_") || Self::SETTINGS.iter().any(|setting| setting.variable == name)
+            name.starts_with("PDS_")
+                || python::knows(name)
+                || Self::SETTINGS.iter().any(|setting| setting.variable == name)
         };
         load(variables.into_iter().filter(|(name, _)| ours(name)))
     }
@@ -84,6 +88,15 @@ impl Config {
             for line in setting.doc {
                 let _ = writeln!(text, "#{line}");
             }
+            let aliases: Vec<_> =
+                python::aliases_of(setting.variable).map(|name| format!("`{name}`")).collect();
+            if !aliases.is_empty() {
+                let _ = writeln!(
+                    text,
+                    "# The Python library's {}, a host name, says the same.",
+                    aliases.join(" or ")
+                );
+            }
             let _ = match (setting.default)() {
                 Some(default) => writeln!(text, "#{}={default}", setting.variable),
                 None => writeln!(text, "{}=", setting.variable),
@@ -97,12 +110,18 @@ fn load(variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, Con
     let mut values = HashMap::new();
     let mut warnings = Vec::new();
     let mut errors = Vec::new();
-    let mut given: Vec<_> = variables.filter(|(_, value)| !value.is_empty()).collect();
-    given.sort();
+    let mut given: BTreeMap<String, String> = variables.filter(|(_, value)| !value.is_empty()).collect();
+    if matches!(given.get("DISABLE_GETREPO").map(String::as_str), Some("false" | "0")) {
+        warnings.push(
+            "DISABLE_GETREPO is false, so getRepo is open: the Python library takes any value for true"
+                .to_owned(),
+        );
+    }
+    python::translate(&mut given, &mut warnings, &mut errors);
     for (name, value) in given {
         if let Some(setting) = Config::SETTINGS.iter().find(|setting| setting.variable == name) {
-            if WITHOUT_EFFECT.contains(&setting.variable) {
-                warnings.push(format!("{name} has no effect yet: this server does not forward requests"));
+            if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == setting.variable) {
+                warnings.push(format!("{name} has no effect yet: {reason}"));
             }
             values.insert(setting.variable, value);
         } else if UNSERVED.contains(&name.as_str()) {
@@ -157,6 +176,21 @@ fn check(config: &Config) -> Vec<ConfigError> {
         "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
         "a private key in 64 hexadecimal digits",
     );
+    let sealing = config.encrypted_property_key.as_ref();
+    // One or more keys, each on a line of its own: the first seals, all open.
+    let is_aes_key = |line: &str| STANDARD.decode(line.trim()).is_ok_and(|key| key.len() == 32);
+    let are_aes_keys = |text: &str| text.lines().filter(|line| !line.trim().is_empty()).all(is_aes_key);
+    refuse(
+        sealing.is_some_and(|keys| !are_aes_keys(keys.expose())),
+        "ENCRYPTED_PROPERTY_KEY",
+        "keys of 32 bytes in base64, one a line",
+    );
+    refuse(config.memcache_sequence_batch == 0, "MEMCACHE_SEQUENCE_BATCH", "at least 1");
+    refuse(
+        config.memcache_sequence_buffer >= config.memcache_sequence_batch,
+        "MEMCACHE_SEQUENCE_BUFFER",
+        "less than MEMCACHE_SEQUENCE_BATCH",
+    );
     let master = config.master_key.as_ref();
     refuse(master.is_some_and(|key| !is_key(key.expose())), "ARROBA_MASTER_KEY", "64 hexadecimal digits");
     errors
@@ -183,6 +217,7 @@ fn plain(value: &toml::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::{Collections, Exports};
 
     const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -297,6 +332,147 @@ mod tests {
             ]
         );
         assert!(with(&[("PDS_EMAIL_SMTP_URL", "")]).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn names_of_the_python_library_are_settings() {
+        let key = STANDARD.encode([7; 32]);
+        let Loaded { config, warnings } = with(&[
+            ("PDS_HOST", "pds.example.com"),
+            ("PLC_HOST", "plc.example.com"),
+            ("RELAY_HOST", "relay.example.com"),
+            ("APPVIEW_HOST", "api.example.com:8080"),
+            ("REPO_TOKEN", "token"),
+            ("ROLLBACK_WINDOW", "50000"),
+            ("SUPPORTED_COLLECTIONS", "app.bsky.feed.post, app.bsky.feed.like"),
+            ("DISABLE_GETREPO", "1"),
+            ("GETREPO_TOKEN", "other"),
+            ("BLOB_MAX_BYTES", "100000000"),
+            ("BLOB_REFETCH_DAYS", "0.5"),
+            ("BLOB_REFETCH_TYPES", "image,video"),
+            ("ENCRYPTED_PROPERTY_KEY", &key),
+            ("GOOGLE_CLOUD_PROJECT", "bridge"),
+            ("DATASTORE_DB", "arroba"),
+            ("MEMCACHE_SEQUENCE_BATCH", "500"),
+            ("MEMCACHE_SEQUENCE_BUFFER", "50"),
+            ("SUBSCRIBE_REPOS_BATCH_DELAY", "0.25"),
+            ("SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW", "30"),
+            ("SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY", "60"),
+        ])
+        .unwrap();
+        assert_eq!(config.public_url(), "https://pds.example.com");
+        assert_eq!(config.plc_url.as_str(), "https://plc.example.com/");
+        assert_eq!(config.crawlers[0].as_str(), "https://relay.example.com/");
+        assert_eq!(config.app_view_url.as_ref().unwrap().as_str(), "https://api.example.com:8080/");
+        assert_eq!(config.app_view_did.as_ref().unwrap().as_str(), "did:web:api.example.com%3A8080");
+        assert_eq!(config.repo_token.as_ref().unwrap().expose(), "token");
+        assert_eq!(config.rollback_window, Some(50_000));
+        let post = arroba_core::nsid!("app.bsky.feed.post");
+        assert!(config.collections().has(&post));
+        assert!(!config.collections().has(&arroba_core::nsid!("app.bsky.graph.follow")));
+        let Exports::Restricted(restricted) = config.exports() else { panic!("exports are open") };
+        assert!(restricted.opened_by("other") && !restricted.opened_by("token"));
+        assert_eq!((config.blob_max_bytes, config.blob_refetch_days.0.as_secs()), (100_000_000, 43_200));
+        assert_eq!(config.blob_refetch_types, ["image", "video"]);
+        assert_eq!(config.encrypted_property_key.as_ref().unwrap().expose(), key);
+        assert_eq!(
+            (config.google_cloud_project.as_deref(), config.datastore_db.as_deref()),
+            (Some("bridge"), Some("arroba"))
+        );
+        assert_eq!((config.memcache_sequence_batch, config.memcache_sequence_buffer), (500, 50));
+        assert_eq!(config.subscribe_repos_batch_delay.0.as_millis(), 250);
+        assert_eq!(config.subscribe_repos_skipped_seq_window, 30);
+        assert_eq!(config.subscribe_repos_skipped_seq_delay.0.as_secs(), 60);
+        // Each that has no effect yet says so; the others say nothing.
+        let silent = WITHOUT_EFFECT.iter().map(|(name, _)| *name);
+        for name in silent.filter(|name| !matches!(*name, "DATASTORE_EMULATOR_HOST" | "ARROBA_MEMCACHED")) {
+            assert_eq!(
+                warnings.iter().filter(|line| line.starts_with(&format!("{name} "))).count(),
+                1,
+                "{name}"
+            );
+        }
+        assert!(!warnings.iter().any(|line| line.starts_with("REPO_TOKEN") || line.starts_with("PLC_HOST")));
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_python_library() {
+        let config = with(&[]).unwrap().config;
+        assert_eq!((config.blob_max_bytes, config.blob_refetch_days.0.as_secs()), (300_000_000, 7 * 86_400));
+        assert_eq!(config.blob_refetch_types, ["image"]);
+        assert_eq!((config.memcache_sequence_batch, config.memcache_sequence_buffer), (1000, 100));
+        assert_eq!(config.subscribe_repos_batch_delay.0.as_secs(), 0);
+        assert_eq!(config.subscribe_repos_skipped_seq_window, 300);
+        assert_eq!(config.subscribe_repos_skipped_seq_delay.0.as_secs(), 120);
+        assert!(config.repo_token.is_none() && matches!(config.exports(), Exports::Open));
+        assert_eq!(config.collections(), Collections::All);
+    }
+
+    #[test]
+    fn a_name_of_the_reference_comes_before_one_of_the_python_library() {
+        let Loaded { config, warnings } = with(&[
+            ("PLC_HOST", "a.test"),
+            ("PDS_DID_PLC_URL", "https://b.test"),
+            ("RELAY_HOST", "c.test"),
+            ("BGS_HOST", "d.test"),
+            ("PRELOAD_WINDOW", "4000"),
+            ("REPO_PASSWORD", "secret"),
+        ])
+        .unwrap();
+        assert_eq!(config.plc_url.as_str(), "https://b.test/");
+        assert_eq!(config.crawlers[0].as_str(), "https://c.test/");
+        assert_eq!(
+            warnings,
+            [
+                "PRELOAD_WINDOW has no effect: nothing is loaded before it is asked for",
+                "REPO_PASSWORD has no effect: each account has a password of its own",
+                "PLC_HOST is not used: PDS_DID_PLC_URL says the same, and it comes first",
+                "BGS_HOST is not used: RELAY_HOST says the same, and it comes first",
+            ]
+        );
+        let Loaded { config, warnings } =
+            with(&[("BGS_HOST", "d.test"), ("DISABLE_GETREPO", "false")]).unwrap();
+        assert_eq!(config.crawlers[0].as_str(), "https://d.test/");
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].starts_with("DISABLE_GETREPO is false"));
+    }
+
+    #[test]
+    fn wrong_values_of_the_python_library_name_its_variable() {
+        for (name, value, line) in [
+            ("PLC_HOST", "https://a.test", "PLC_HOST must be a host name, perhaps with a port"),
+            ("RELAY_HOST", "a.test/path", "RELAY_HOST must be a host name, perhaps with a port"),
+            ("APPVIEW_HOST", "", ""),
+            ("BLOB_REFETCH_DAYS", "-1", "BLOB_REFETCH_DAYS must be a number of days"),
+            ("BLOB_REFETCH_DAYS", "inf", "BLOB_REFETCH_DAYS must be a number of days"),
+            (
+                "SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY",
+                "1e3",
+                "SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY must be a number of seconds",
+            ),
+            ("ROLLBACK_WINDOW", "many", "ROLLBACK_WINDOW must be a whole number"),
+            ("DISABLE_GETREPO", "yes", "DISABLE_GETREPO must be true or false"),
+            (
+                "SUPPORTED_COLLECTIONS",
+                "post",
+                "SUPPORTED_COLLECTIONS must be a list of collection names (NSIDs)",
+            ),
+            (
+                "ENCRYPTED_PROPERTY_KEY",
+                "c2hvcnQ=",
+                "ENCRYPTED_PROPERTY_KEY must be keys of 32 bytes in base64, one a line",
+            ),
+            (
+                "MEMCACHE_SEQUENCE_BATCH",
+                "0",
+                "MEMCACHE_SEQUENCE_BATCH must be at least 1\nMEMCACHE_SEQUENCE_BUFFER must be less than MEMCACHE_SEQUENCE_BATCH",
+            ),
+        ] {
+            match line {
+                "" => assert!(with(&[(name, value)]).is_ok(), "an empty value counts as absent"),
+                line => assert_eq!(lines(with(&[(name, value)])), line),
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use arroba_core::syntax::Did;
+use arroba_core::syntax::{Did, Nsid};
 use arroba_lexicons::json::Secret;
 use url::Url;
 
@@ -60,6 +60,43 @@ impl Setting for Duration {
     }
 }
 
+/// A time that a setting gives in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(pub Duration);
+
+/// A time that a setting gives in days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Days(pub Duration);
+
+const DAY_SECONDS: f64 = 86_400.0;
+
+impl Setting for Seconds {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        time(text, 1.0).map(Self).ok_or("a number of seconds")
+    }
+
+    fn show(&self) -> String {
+        self.0.as_secs_f64().to_string()
+    }
+}
+
+impl Setting for Days {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        time(text, DAY_SECONDS).map(Self).ok_or("a number of days")
+    }
+
+    fn show(&self) -> String {
+        (self.0.as_secs_f64() / DAY_SECONDS).to_string()
+    }
+}
+
+/// A time in units of so many seconds; digits and a point, nothing else that Rust takes for a number.
+fn time(text: &str, unit: f64) -> Option<Duration> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number: f64 = text.parse().ok().filter(|_| plain)?;
+    Duration::try_from_secs_f64(number * unit).ok()
+}
+
 macro_rules! from_str {
     ($($type:ty: $expected:literal;)+) => {$(
         impl Setting for $type {
@@ -78,6 +115,7 @@ from_str! {
     u16: "a port number";
     u64: "a whole number";
     Did: "a DID";
+    Nsid: "a list of collection names (NSIDs)";
     SocketAddr: "an address with a port, such as 127.0.0.1:9090";
 }
 

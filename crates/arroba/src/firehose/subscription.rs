@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use arroba_core::event;
+use arroba_core::syntax::Did;
 use arroba_store::{StoreError, StoredEvent};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -23,6 +24,15 @@ pub enum Delivery {
     Event(StoredEvent),
     /// The cursor was older than what is kept; events may be missing. Comes first, if at all.
     OutdatedCursor,
+}
+
+impl Delivery {
+    fn is_of(&self, did: &Did) -> bool {
+        match self {
+            Self::Event(event) => event.did == *did,
+            Self::OutdatedCursor => true,
+        }
+    }
 }
 
 /// Why a subscription ended.
@@ -61,6 +71,7 @@ impl SubscribeError {
 pub struct Subscription {
     state: State,
     ready: VecDeque<Delivery>,
+    only: Option<Did>,
 }
 
 type Batch = Result<Vec<Delivery>, SubscribeError>;
@@ -85,7 +96,14 @@ impl Subscription {
         let cursor = cursor.unwrap_or(newest);
         let place = firehose.place(cursor);
         let reader = Reader { firehose, tail, cursor, place, started };
-        Self { state: State::Idle(Box::new(reader)), ready: VecDeque::new() }
+        Self { state: State::Idle(Box::new(reader)), ready: VecDeque::new(), only: None }
+    }
+
+    /// Only the events of this repo. Those of others are read and passed over.
+    #[must_use]
+    pub fn of(mut self, did: Did) -> Self {
+        self.only = Some(did);
+        self
     }
 
     /// Waits for what follows, and takes all of it that is at hand: at least one delivery, at most a page of them.
@@ -110,8 +128,14 @@ impl Subscription {
                         self.state = State::Reading(reading);
                         return Poll::Pending;
                     }
-                    Poll::Ready((reader, Ok(deliveries))) => {
+                    Poll::Ready((reader, Ok(mut deliveries))) => {
                         self.state = State::Idle(reader);
+                        if let Some(only) = &self.only {
+                            deliveries.retain(|delivery| delivery.is_of(only));
+                            if deliveries.is_empty() {
+                                continue;
+                            }
+                        }
                         return Poll::Ready(Some(Ok(deliveries)));
                     }
                     Poll::Ready((_, Err(error))) => return Poll::Ready(Some(Err(error))),

@@ -13,12 +13,13 @@ use arroba_net::{Guard, GuardedClient, SystemDns};
 use arroba_store::blobs::Blobs;
 use arroba_store::seal::SealingKeys;
 use arroba_store::{BlobIndex, RepoStore};
+use arroba_xrpc::{SubscriptionOptions, Subscriptions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::keys::Keys;
 use super::turn::Turns;
-use super::{HostError, Inner, RepoHost};
+use super::{Collections, Exports, HostError, HostPolicies, Inner, RepoHost};
 use crate::crawlers::Crawlers;
 use crate::environment::{Clock, Randomness, SystemClock, SystemRandomness};
 use crate::firehose::{Firehose, FirehoseLimits};
@@ -92,6 +93,8 @@ pub struct RepoHostBuilder {
     randomness: Arc<dyn Randomness>,
     crawlers: Option<Crawlers>,
     limits: HostLimits,
+    policies: HostPolicies,
+    subscriptions: SubscriptionOptions,
     spool_directory: Option<PathBuf>,
 }
 
@@ -123,6 +126,8 @@ impl RepoHost {
             randomness: Arc::new(SystemRandomness),
             crawlers: None,
             limits: HostLimits::default(),
+            policies: HostPolicies::default(),
+            subscriptions: SubscriptionOptions::default(),
             spool_directory: None,
         }
     }
@@ -207,6 +212,34 @@ impl RepoHostBuilder {
         self
     }
 
+    /// The records that methods write and read; all of them unless this is called.
+    #[must_use]
+    pub fn supported_collections(mut self, collections: Collections) -> Self {
+        self.policies.collections = collections;
+        self
+    }
+
+    /// Who may export whole repos; everybody unless this is called.
+    #[must_use]
+    pub fn exports(mut self, exports: Exports) -> Self {
+        self.policies.exports = exports;
+        self
+    }
+
+    /// Limits of the event stream's connections.
+    #[must_use]
+    pub fn subscriptions(mut self, options: SubscriptionOptions) -> Self {
+        self.subscriptions = options;
+        self
+    }
+
+    /// How many events back subscribers may ask, if that is less than the time says; no limit unless this is called.
+    #[must_use]
+    pub const fn backfill_events(mut self, events: Option<u64>) -> Self {
+        self.limits.firehose.backfill_events = events;
+        self
+    }
+
     /// How far back subscribers may ask; a day unless this is called.
     #[must_use]
     pub const fn backfill(mut self, window: Duration) -> Self {
@@ -268,6 +301,8 @@ impl RepoHostBuilder {
             clock_id: u16::from_be_bytes(clock_id) % 1024,
             newest_rkey: Mutex::new(None),
             limits: self.limits,
+            policies: self.policies,
+            subscriptions: Subscriptions::new(self.subscriptions),
             spool_directory: self.spool_directory.unwrap_or_else(std::env::temp_dir),
             keys: Keys::new(self.keys.sealing, self.limits.cached_keys),
             turns: Turns::default(),

@@ -1,6 +1,7 @@
 //! What can go wrong in a host.
 
 use arroba_core::data::{Cid, Link};
+use arroba_core::mst::MstError;
 use arroba_core::repo::EditError;
 use arroba_core::repo::verify::VerifyError;
 use arroba_core::syntax::{Did, Handle, RecordPath};
@@ -84,6 +85,15 @@ pub enum HostError {
     /// A repo was not imported.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// A repo holds more records than the caller was ready to take.
+    #[error("more than {0} records")]
+    TooManyRecords(usize),
+    /// A tree cannot be walked on: there is a newer commit, and what it replaced is gone.
+    #[error("the repo of {0} has a newer commit")]
+    TreeReplaced(Did),
+    /// A tree node is missing or wrong, or a walk was asked to step into an entry.
+    #[error("the tree cannot be walked")]
+    Tree(#[source] MstError),
     /// Others wrote to the repo each time this write was ready.
     #[error("the repo of {0} is written to from elsewhere")]
     Contention(Did),

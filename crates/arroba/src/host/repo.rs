@@ -6,7 +6,8 @@ use arroba_store::{BlockQuery, Order, RecordPage, RecordQuery, RecordRow, RepoRo
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{CommitMeta, CommitOptions, CommitOutcome, HostError, RepoHost, Write};
+use super::{Announcement, CommitMeta, CommitOptions, CommitOutcome, HostError, RepoHost, Write};
+use crate::firehose::Events;
 
 /// A handle on one repo of a host. It is cheap, and holds nothing of the repo itself.
 #[derive(Clone, Debug)]
@@ -24,6 +25,12 @@ impl Repo {
     #[must_use]
     pub const fn did(&self) -> &Did {
         &self.did
+    }
+
+    /// The host.
+    #[must_use]
+    pub const fn host(&self) -> &RepoHost {
+        &self.host
     }
 
     /// Makes one commit of `writes`; see [`RepoHost::commit`].
@@ -144,6 +151,49 @@ impl Repo {
         self.host.set_status(&self.did, status).await
     }
 
+    /// Serves the repo again after [`deactivate`](Self::deactivate), and announces it: `#account`, `#identity`, `#sync`. Does nothing
+    /// if it is active.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RepoHost::set_status`].
+    pub async fn activate(&self) -> Result<(), HostError> {
+        self.set_status(RepoStatus::Active).await
+    }
+
+    /// Keeps the repo, serves and writes it no more, and announces that. Does nothing if it is deactivated.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RepoHost::set_status`].
+    pub async fn deactivate(&self) -> Result<(), HostError> {
+        self.set_status(RepoStatus::Deactivated).await
+    }
+
+    /// Says that the identity may have changed, so that readers look it up anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RepoHost::announce`].
+    pub async fn announce_identity(&self) -> Result<(), HostError> {
+        self.host.announce(&self.did, [Announcement::Identity]).await
+    }
+
+    /// Says which commit is the newest, so that readers who know another one fetch the repo anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RepoHost::announce`].
+    pub async fn announce_sync(&self) -> Result<(), HostError> {
+        self.host.announce(&self.did, [Announcement::Sync]).await
+    }
+
+    /// The repo's events after `cursor`, or from now on if there is none, decoded; see [`RepoHost::events`].
+    #[must_use]
+    pub fn events(&self, cursor: Option<u64>) -> Events {
+        self.host.events(cursor).of(self.did.clone())
+    }
+
     /// Gives the repo another handle; see [`RepoHost::update_handle`].
     ///
     /// # Errors
@@ -153,7 +203,9 @@ impl Repo {
         self.host.update_handle(&self.did, handle).await
     }
 
-    /// Deletes the repo; see [`RepoHost::delete`].
+    /// Deletes the repo; see [`RepoHost::delete`]. This is also what became of tombstones: the protocol has no `#tombstone` any more,
+    /// and readers take `#account` with the status `deleted` for one. The did:plc identity lives on until it is tombstoned in the
+    /// directory.
     ///
     /// # Errors
     ///

@@ -13,20 +13,19 @@ use arroba_net::{Dns, Guard, GuardedClient, SystemDns};
 use arroba_store::accounts::{Accounts, Passwords};
 use arroba_store::blobs::Blobs;
 use arroba_store::{RepoStore, Sqlite};
-use arroba_xrpc::{
-    Layers, ProxyLimits, RateLimits, ServiceAuth, SubscriptionOptions, Subscriptions, UnixClock,
-};
+use arroba_xrpc::{Layers, ProxyLimits, RateLimits, ServiceAuth, SubscriptionOptions, UnixClock};
 use tokio::net::ToSocketAddrs;
 use url::Url;
 
 use super::{AppState, Pds};
-use crate::accounts::{HostedHandles, LoginParts, Logins, Offer, ResolverKeys, digest};
-use crate::auth::Authority;
+use crate::accounts::{HostedHandles, LoginParts, Logins, Offer, ResolverKeys};
+use crate::auth::{Authenticator, Authority, SecretDigest, StaticToken};
 use crate::config::Config;
 use crate::crawlers::Crawlers;
 use crate::environment::{Clock, Randomness, SystemClock, SystemRandomness};
 use crate::error::{Error, Result};
-use crate::host::RepoHost;
+use crate::host::{Collections, Exports, HostPolicies, RepoHost};
+use crate::methods::{MethodHandler, Methods};
 use crate::metrics::Metrics;
 use crate::proxy::{Proxy, ProxyBuilder, ProxyService};
 use crate::rate_limits::GLOBAL;
@@ -46,7 +45,7 @@ pub struct PdsBuilder {
     service_did: Option<Did>,
     handle_domains: Vec<String>,
     invite_required: bool,
-    admin_password: Option<[u8; 32]>,
+    admin_password: Option<SecretDigest>,
     imports: bool,
     blobs: Option<Blobs>,
     blob_bytes: Option<u64>,
@@ -63,6 +62,10 @@ pub struct PdsBuilder {
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     proxy: ProxyBuilder,
+    authenticator: Option<Arc<dyn Authenticator>>,
+    policies: HostPolicies,
+    backfill_events: Option<u64>,
+    methods: Methods,
 }
 
 impl Pds {
@@ -93,6 +96,10 @@ impl Pds {
             clock: Arc::new(SystemClock),
             randomness: Arc::new(SystemRandomness),
             proxy: Proxy::builder(),
+            authenticator: None,
+            policies: HostPolicies::default(),
+            backfill_events: None,
+            methods: Methods::new(),
         }
     }
 
@@ -120,7 +127,13 @@ impl Pds {
             .backfill(config.repo_backfill_limit)
             .crawlers(config.crawlers.iter().map(Url::as_str))
             .directory(Arc::new(directory))
-            .rate_limits(config.rate_limits_enabled);
+            .rate_limits(config.rate_limits_enabled)
+            .supported_collections(config.collections())
+            .exports(config.exports())
+            .backfill_events(config.rollback_window);
+        if let Some(token) = &config.repo_token {
+            builder = builder.authenticator(StaticToken::new(token.expose()));
+        }
         if let Some(did) = &config.service_did {
             builder = builder.service_did(did.clone());
         }
@@ -159,7 +172,7 @@ impl PdsBuilder {
 
     /// The password of the user `admin`. Without one nobody is the operator.
     pub fn admin_password(mut self, password: &str) -> Self {
-        self.admin_password = Some(digest(password));
+        self.admin_password = Some(SecretDigest::of(password));
         self
     }
 
@@ -275,6 +288,37 @@ impl PdsBuilder {
         self
     }
 
+    /// Who else may write, besides the accounts that log in here: asked first, for writes and reads of repos. What is about an
+    /// account itself stays for its logins.
+    pub fn authenticator(mut self, authenticator: impl Authenticator + 'static) -> Self {
+        self.authenticator = Some(Arc::new(authenticator));
+        self
+    }
+
+    /// The records that methods write and read; all of them unless this is called.
+    pub fn supported_collections(mut self, collections: Collections) -> Self {
+        self.policies.collections = collections;
+        self
+    }
+
+    /// Who may export whole repos; everybody unless this is called.
+    pub fn exports(mut self, exports: Exports) -> Self {
+        self.policies.exports = exports;
+        self
+    }
+
+    /// How many events back subscribers may ask, if that is less than the time says; no limit unless this is called.
+    pub const fn backfill_events(mut self, events: Option<u64>) -> Self {
+        self.backfill_events = events;
+        self
+    }
+
+    /// Serves a method of your own; see [`HostRoutes::method`](crate::HostRoutes::method).
+    pub fn method(mut self, nsid: Nsid, handler: impl MethodHandler) -> Self {
+        self.methods = self.methods.with(nsid, handler);
+        self
+    }
+
     /// Builds the server, and puts in order what a crash left.
     ///
     /// # Errors
@@ -336,15 +380,16 @@ impl PdsBuilder {
             .unmetered::<GetRepo>()
             .unmetered::<SubscribeRepos>()
             .observer(Arc::new(move |observed| observer.request(observed)));
-        let subscriptions = Subscriptions::new(self.subscriptions);
+        let subscriptions = host.subscriptions().clone();
         let state = AppState {
             service: Service::new(host.clone()),
-            authority: Authority::new(Arc::new(logins.clone())),
+            authority: Authority::with_sessions(Arc::new(logins.clone()), self.authenticator),
             logins,
             subscriptions: subscriptions.clone(),
             proxy,
         };
-        Ok(Pds { state, host, store: self.store, resolver, layers, metrics, subscriptions })
+        let methods = self.methods;
+        Ok(Pds { state, host, store: self.store, resolver, layers, metrics, subscriptions, methods })
     }
 
     /// Builds the server and serves it until the process is told to stop (SIGTERM, Ctrl-C).
@@ -408,7 +453,11 @@ impl PdsBuilder {
                 .crawlers(match &self.dns {
                     Some(dns) => Crawlers::new(crawlers).dns(Arc::clone(dns)),
                     None => Crawlers::new(crawlers),
-                });
+                })
+                .supported_collections(self.policies.collections.clone())
+                .exports(self.policies.exports.clone())
+                .backfill_events(self.backfill_events)
+                .subscriptions(self.subscriptions.clone());
         if let Some(blobs) = &self.blobs {
             builder = builder.blobs(blobs.clone());
         }

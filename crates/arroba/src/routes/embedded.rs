@@ -1,15 +1,14 @@
 //! The routes of a host that is part of somebody else's server.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arroba_core::syntax::{Did, Nsid};
 use arroba_lexicons::com_atproto::identity::resolve_handle::{self, ResolveHandle};
 use arroba_lexicons::com_atproto::server::describe_server::{self, DescribeServer};
 use arroba_xrpc::{
-    BehindProxy, Layers, Output, Query, RateLimits, Result, RouterExt, ServiceCaller, SubscriptionOptions,
-    Subscriptions, XrpcError,
+    BehindProxy, Layers, Output, Query, RateLimits, Result, RouterExt, Subscriptions, XrpcError,
 };
-use async_trait::async_trait;
 use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
@@ -17,10 +16,10 @@ use axum::routing::get;
 use http::{HeaderMap, StatusCode};
 
 use super::well_known::requested_handle;
-use crate::auth::{Authenticator, Authority, Caller};
+use crate::auth::{Authenticator, Authority};
 use crate::host::RepoHost;
+use crate::methods::{MethodHandler, Methods};
 use crate::service::Service;
-use crate::session::RefreshToken;
 
 #[derive(Clone)]
 struct HostState {
@@ -54,25 +53,88 @@ impl FromRef<HostState> for Subscriptions {
     }
 }
 
+/// The routes of a host in somebody else's server, before they are put together; made by [`RepoHost::routes`].
+///
+/// ```no_run
+/// # async fn run(host: arroba::RepoHost) -> Result<(), Box<dyn std::error::Error>> {
+/// use arroba::auth::StaticToken;
+/// use arroba::core::nsid;
+/// use arroba::methods::Call;
+/// use serde_json::json;
+///
+/// let app = host
+///     .routes()
+///     .authenticator(StaticToken::from_env()?)
+///     .method(nsid!("com.example.hello"), async |call: Call| Ok(json!({ "hello": call.json()["name"] })))
+///     .router();
+/// # let _ = app; Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct HostRoutes {
+    host: RepoHost,
+    authenticator: Option<Arc<dyn Authenticator>>,
+    methods: Methods,
+}
+
 impl RepoHost {
-    /// What the network asks of a host: its repos, its firehose, its handles, and who it is. Nobody writes or logs in
-    /// through these routes: writing is for whoever holds the host.
+    /// What the network asks of a host: its repos, its firehose, its handles, and who it is. Nobody writes through these routes:
+    /// writing is for whoever holds the host, or for those whom an authenticator knows; see [`RepoHost::routes`].
     ///
     /// The router has its own layers and state and no fallback, so it merges with routes of your own. Connections should
     /// bring their peer's address as [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), or all clients count as
-    /// one.
+    /// one. [`RepoHost::close`] tells the subscribers of all its routers to go.
     pub fn router(&self) -> Router {
-        let state = HostState {
-            host: self.clone(),
-            service: Service::new(self.clone()),
-            authority: Authority::new(Arc::new(NoAccounts)),
-            subscriptions: Subscriptions::new(SubscriptionOptions::default()),
-        };
-        let router = super::read::<HostState>()
+        self.routes().router()
+    }
+
+    /// The routes of the host, to be added to before they are put together.
+    pub fn routes(&self) -> HostRoutes {
+        HostRoutes { host: self.clone(), authenticator: None, methods: Methods::new() }
+    }
+}
+
+impl HostRoutes {
+    /// Serves the methods that write records too, for those whom `authenticator` knows.
+    pub fn authenticator(mut self, authenticator: impl Authenticator + 'static) -> Self {
+        self.authenticator = Some(Arc::new(authenticator));
+        self
+    }
+
+    /// Serves a method of your own at `/xrpc/` and its name; see [`methods`](crate::methods). The name must not be one that the
+    /// library serves: two routes at one path are refused by axum when the router is built.
+    pub fn method(mut self, nsid: Nsid, handler: impl MethodHandler) -> Self {
+        self.methods = self.methods.with(nsid, handler);
+        self
+    }
+
+    /// The router: no fallback, its own layers and state, so that it merges with routes of your own.
+    pub fn router(self) -> Router {
+        let Self { host, authenticator, methods } = self;
+        let mut router = super::read::<HostState>()
             .endpoint::<DescribeServer, _>(describe_server)
             .endpoint::<ResolveHandle, _>(resolve_handle)
-            .route("/.well-known/atproto-did", get(atproto_did));
+            .route("/.well-known/atproto-did", get(atproto_did))
+            .merge(methods.router(host.catalog()));
+        if authenticator.is_some() {
+            router = router.merge(super::write::<HostState>(host.limits()));
+        }
+        let state = HostState {
+            service: Service::new(host.clone()),
+            authority: Authority::new(host.clone(), authenticator),
+            subscriptions: host.subscriptions().clone(),
+            host,
+        };
         Layers::new(RateLimits::off()).wrap(router).with_state(state)
+    }
+}
+
+impl fmt::Debug for HostRoutes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("HostRoutes")
+            .field("host", &self.host)
+            .field("methods", &self.methods)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,34 +174,4 @@ async fn atproto_did(
         Some(did) => did.to_string().into_response(),
         None => (StatusCode::NOT_FOUND, "User not found").into_response(),
     })
-}
-
-/// Nobody has an account.
-struct NoAccounts;
-
-fn nobody<T>() -> Result<T> {
-    Err(XrpcError::authentication_required("this server has no accounts"))
-}
-
-#[async_trait]
-impl Authenticator for NoAccounts {
-    async fn account(&self, _: &str) -> Result<Caller> {
-        nobody()
-    }
-
-    async fn refresh(&self, _: &str, _: bool) -> Result<RefreshToken> {
-        nobody()
-    }
-
-    async fn service(&self, _: &str, _: &Nsid) -> Result<ServiceCaller> {
-        nobody()
-    }
-
-    fn is_admin(&self, _: &str, _: &str) -> bool {
-        false
-    }
-
-    async fn hosted(&self, _: &Did) -> Result<Caller> {
-        nobody()
-    }
 }

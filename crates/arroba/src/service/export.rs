@@ -13,9 +13,10 @@ use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::read::available;
-use super::{Service, store_failed};
+use super::{ExportAuth, Service, store_failed};
 use crate::auth::Viewer;
 use crate::export::{car, car_response, matches_tag};
+use crate::host::Exports;
 
 /// The most blocks that one call names.
 const MAX_BLOCKS: usize = 1000;
@@ -25,10 +26,14 @@ impl Service {
     pub(crate) async fn export(
         &self,
         did: &Did,
-        viewer: &Viewer,
+        auth: &ExportAuth,
         since: Option<Tid>,
         request: &HeaderMap,
     ) -> Result<Response> {
+        let viewer = auth.viewer();
+        if !matches!(self.0.policies().exports, Exports::Open) {
+            self.may_export(&self.readable(did, viewer).await?, auth)?;
+        }
         let known = request.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
         if let Some(known) = known {
             let head = self.head(did, viewer).await?;

@@ -82,6 +82,7 @@ impl Service {
         repo: &AtIdentifier,
         path: &RecordPath,
     ) -> Result<Option<ShownRecord>> {
+        self.served(&path.collection)?;
         let Some(page) = self.public_page(repo, RecordQuery::one(path.clone())).await? else {
             return Ok(None);
         };
@@ -98,6 +99,9 @@ impl Service {
         order: Order,
         limit: u32,
     ) -> Result<Option<Page<ShownRecord, RecordKey>>> {
+        if !self.0.policies().collections.has(collection) {
+            return Ok(Some(Page { items: Vec::new(), cursor: None }));
+        }
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let query = RecordQuery::collection(collection.clone(), after, limit, order);
         let Some(page) = self.public_page(repo, query).await? else { return Ok(None) };

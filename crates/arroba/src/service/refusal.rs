@@ -55,6 +55,9 @@ impl From<HostError> for XrpcError {
             error @ (HostError::Operation(_) | HostError::NoHandle) => {
                 Self::invalid_request(error.to_string())
             }
+            error @ HostError::TreeReplaced(_) => Self::unavailable(error, 1),
+            error @ HostError::TooManyRecords(_) => Self::invalid_request(error.to_string()),
+            error @ HostError::Tree(_) => Self::internal(error),
             error @ (HostError::Key { .. }
             | HostError::Token(_)
             | HostError::Network(_)

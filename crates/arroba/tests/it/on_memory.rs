@@ -4,11 +4,13 @@
 #[path = "commits.rs"]
 mod commits;
 #[path = "determinism.rs"]
-mod determinism;
+pub(super) mod determinism;
 #[path = "export.rs"]
 mod export;
 #[path = "firehose.rs"]
 mod firehose;
+#[path = "history.rs"]
+mod history;
 #[path = "import.rs"]
 mod import;
 #[path = "lifecycle.rs"]

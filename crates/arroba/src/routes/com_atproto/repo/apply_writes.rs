@@ -17,7 +17,7 @@ pub(crate) async fn apply_writes(
     Input(input): Input<ApplyWrites>,
 ) -> Result<Output<ApplyWrites>> {
     let points = input.writes.iter().map(points).fold(0, u32::saturating_add);
-    limits.consume(&WRITES, auth.did().as_str(), points)?;
+    limits.consume(&WRITES, auth.caller().rate_key(), points)?;
     let options =
         CommitOptions::default().validate(Validate::from_flag(input.validate)).swap_commit(input.swap_commit);
     let writes = input.writes.into_iter().map(write).collect();

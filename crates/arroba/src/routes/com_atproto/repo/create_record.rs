@@ -16,7 +16,7 @@ pub(crate) async fn create_record(
     limits: RequestLimits,
     Input(input): Input<CreateRecord>,
 ) -> Result<Output<CreateRecord>> {
-    limits.consume(&WRITES, auth.did().as_str(), CREATE_POINTS)?;
+    limits.consume(&WRITES, auth.caller().rate_key(), CREATE_POINTS)?;
     let validate = Validate::from_flag(input.validate);
     let options = CommitOptions::default()
         .validate(validate)

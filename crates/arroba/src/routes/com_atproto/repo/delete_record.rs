@@ -16,7 +16,7 @@ pub(crate) async fn delete_record(
     limits: RequestLimits,
     Input(input): Input<DeleteRecord>,
 ) -> Result<Output<DeleteRecord>> {
-    limits.consume(&WRITES, auth.did().as_str(), DELETE_POINTS)?;
+    limits.consume(&WRITES, auth.caller().rate_key(), DELETE_POINTS)?;
     let write = Write::Delete {
         collection: input.collection,
         rkey: input.rkey,

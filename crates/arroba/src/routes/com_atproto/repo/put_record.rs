@@ -16,7 +16,7 @@ pub(crate) async fn put_record(
     limits: RequestLimits,
     Input(input): Input<PutRecord>,
 ) -> Result<Output<PutRecord>> {
-    limits.consume(&WRITES, auth.did().as_str(), UPDATE_POINTS)?;
+    limits.consume(&WRITES, auth.caller().rate_key(), UPDATE_POINTS)?;
     let options =
         CommitOptions::default().validate(Validate::from_flag(input.validate)).swap_commit(input.swap_commit);
     let write = Write::Put {

@@ -6,15 +6,14 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 
-use crate::auth::Viewer;
-use crate::service::Service;
+use crate::service::{ExportAuth, Service};
 
 /// Deprecated: what `getRepo` gives without `since`.
 pub(crate) async fn get_checkout(
     State(service): State<Service>,
-    viewer: Viewer,
+    auth: ExportAuth,
     headers: HeaderMap,
     Query(params): Query<GetCheckout>,
 ) -> Result<Response> {
-    service.export(&params.did, &viewer, None, &headers).await
+    service.export(&params.did, &auth, None, &headers).await
 }

@@ -6,18 +6,17 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 
-use crate::auth::Viewer;
 use crate::rate_limits::GET_REPO;
-use crate::service::Service;
+use crate::service::{ExportAuth, Service};
 
 pub(crate) async fn get_repo(
     State(service): State<Service>,
-    viewer: Viewer,
+    auth: ExportAuth,
     client: ClientIp,
     limits: RequestLimits,
     headers: HeaderMap,
     Query(params): Query<GetRepo>,
 ) -> Result<Response> {
     limits.consume(&GET_REPO, client.0.to_string(), 1)?;
-    service.export(&params.did, &viewer, params.since, &headers).await
+    service.export(&params.did, &auth, params.since, &headers).await
 }
