@@ -125,9 +125,9 @@ settings! {
     rotation_key: Secret = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
     /// The relays to tell of new events, comma-separated addresses.
     crawlers: Vec<Url> = "PDS_CRAWLERS", default Vec::new();
-    /// The address of the app view. Read, and without effect until this server forwards requests.
+    /// The address of the app view, to which `app.bsky` methods are forwarded.
     app_view_url: Option<Url> = "PDS_BSKY_APP_VIEW_URL", default None;
-    /// The DID of the app view. Read, and without effect until this server forwards requests.
+    /// The DID of the app view; needed with its address.
     app_view_did: Option<Did> = "PDS_BSKY_APP_VIEW_DID", default None;
     /// Whether requests are limited in rate.
     rate_limits_enabled: bool = "PDS_RATE_LIMITS_ENABLED", default false;

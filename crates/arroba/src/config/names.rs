@@ -79,8 +79,6 @@ pub(super) const UNSERVED: &[&str] = &[
 
 /// Settings that are read and of no effect yet, with the reason.
 pub(super) const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("PDS_BSKY_APP_VIEW_URL", "this server does not forward requests"),
-    ("PDS_BSKY_APP_VIEW_DID", "this server does not forward requests"),
     ("BLOB_MAX_BYTES", "this server keeps no remote blobs"),
     ("BLOB_REFETCH_DAYS", "this server keeps no remote blobs"),
     ("BLOB_REFETCH_TYPES", "this server keeps no remote blobs"),

@@ -135,6 +135,12 @@ fn load(variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, Con
     let config = match Config::read(&values) {
         Ok(config) => {
             errors.extend(check(&config));
+            if config.app_view_url.is_some() != config.app_view_did.is_some() {
+                warnings.push(
+                    "PDS_BSKY_APP_VIEW_URL and PDS_BSKY_APP_VIEW_DID have no effect without each other"
+                        .to_owned(),
+                );
+            }
             Some(config)
         }
         Err(wrong) => {
@@ -327,8 +333,8 @@ mod tests {
         assert_eq!(
             warnings.unwrap().warnings,
             [
-                "PDS_BSKY_APP_VIEW_URL has no effect yet: this server does not forward requests",
                 "PDS_EMAIL_SMTP_URL has no effect yet: this server does not serve it",
+                "PDS_BSKY_APP_VIEW_URL and PDS_BSKY_APP_VIEW_DID have no effect without each other",
             ]
         );
         assert!(with(&[("PDS_EMAIL_SMTP_URL", "")]).unwrap().warnings.is_empty());

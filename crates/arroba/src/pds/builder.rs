@@ -134,6 +134,9 @@ impl Pds {
         if let Some(token) = &config.repo_token {
             builder = builder.authenticator(StaticToken::new(token.expose()));
         }
+        if let (Some(url), Some(did)) = (&config.app_view_url, &config.app_view_did) {
+            builder = builder.proxy("app.bsky", ProxyService::app_view(url.clone(), did.clone()));
+        }
         if let Some(did) = &config.service_did {
             builder = builder.service_did(did.clone());
         }
