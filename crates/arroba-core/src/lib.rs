@@ -15,6 +15,8 @@ pub mod mst;
 
 pub mod repo;
 
+pub mod signed;
+
 pub mod event;
 
 pub mod lexicon;

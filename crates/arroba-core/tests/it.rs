@@ -12,6 +12,7 @@ mod it {
     mod lexicon;
     mod mst;
     mod python_permissions;
+    mod python_vectors;
     mod random;
     mod repo;
     mod scopes;

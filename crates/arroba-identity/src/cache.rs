@@ -238,7 +238,7 @@ where
                     && old.answer.is_ok()
                     && now.saturating_sub(old.at_millis) < times.stale =>
             {
-                Entry { retry_at_millis: now + times.error, ..old }
+                Entry { retry_at_millis: now.saturating_add(times.error), ..old }
             }
             (answer, _) => {
                 let pause = match answer {
@@ -246,7 +246,7 @@ where
                     Err(error) if error.is_definite() => times.error,
                     Err(_) => times.failure,
                 };
-                Entry { answer: answer.clone(), at_millis: now, retry_at_millis: now + pause }
+                Entry { answer: answer.clone(), at_millis: now, retry_at_millis: now.saturating_add(pause) }
             }
         };
         self.inner.entries.insert(self.key.clone(), entry);
@@ -265,7 +265,9 @@ impl<K: Eq + Hash, V, E> Drop for Landing<K, V, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CacheSettings;
     use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::time::Duration;
     use tokio::sync::Notify;
 
     struct Fixture {
@@ -286,10 +288,14 @@ mod tests {
 
     impl Fixture {
         fn new() -> Self {
+            Self::with(Times::IDENTITY)
+        }
+
+        fn with(times: Times) -> Self {
             let millis = Arc::new(AtomicU64::new(1_000_000_000));
             let clock = Arc::clone(&millis);
             let clock = Clock::new(move || clock.load(Ordering::SeqCst));
-            Self { cache: Cache::new(clock, Times::IDENTITY, 1000, |_, _| 1), millis, asked: Arc::default() }
+            Self { cache: Cache::new(clock, times, 1000, |_, _| 1), millis, asked: Arc::default() }
         }
 
         fn fetch(&self, answer: Answer<u32>) -> impl FnOnce() -> Fetch<u32> + use<> {
@@ -475,5 +481,52 @@ mod tests {
         }
         let more = cache.answer(&MAX_FLIGHTS, ANY, || async { Ok(1) }.boxed()).await;
         assert!(matches!(more, Err(ResolveError::Overloaded)));
+    }
+
+    #[tokio::test]
+    async fn times_are_the_callers() {
+        let fixture = Fixture::with(CacheSettings::SIX_HOURS.times());
+        fixture.ask(Ok(1)).await.unwrap();
+        fixture.pass(6 * FRESH_MILLIS - 1);
+        assert_eq!(fixture.ask(Ok(2)).await.unwrap(), 1);
+        assert_eq!(fixture.asked(), 1);
+        fixture.pass(1);
+        // Nothing old is given, not even when there is nothing new.
+        assert!(matches!(fixture.ask(failure()).await, Err(ResolveError::Unavailable(_))));
+        fixture.pass(FAILURE_MILLIS);
+        assert_eq!(fixture.ask(Ok(2)).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn entries_are_bounded_in_number_and_size() {
+        let settings = CacheSettings { entries: 10, document_bytes: 1000, ..CacheSettings::SIX_HOURS };
+        for (bytes, most) in [(1, 10), (100, 10), (500, 2)] {
+            let weight =
+                move |_: &usize, bytes: Option<&usize>| settings.weight(bytes.copied().unwrap_or_default());
+            let cache: Cache<usize, usize> =
+                Cache::new(Clock::system(), settings.times(), settings.document_bytes, weight);
+            for key in 0..100 {
+                cache.answer(&key, ANY, || async move { Ok(bytes) }.boxed()).await.unwrap();
+            }
+            cache.inner.entries.run_pending_tasks();
+            assert_eq!(cache.inner.entries.entry_count(), most, "{bytes}");
+        }
+    }
+
+    #[tokio::test]
+    async fn times_without_end_do_not_overflow() {
+        let settings = CacheSettings {
+            fresh: Duration::ZERO,
+            stale: Duration::MAX,
+            retry: Duration::MAX,
+            ..CacheSettings::REFERENCE
+        };
+        let fixture = Fixture::with(settings.times());
+        fixture.ask(Ok(1)).await.unwrap();
+        assert_eq!(fixture.ask(failure()).await.unwrap(), 1);
+        fixture.settle().await;
+        fixture.pass(u64::MAX / 2);
+        assert_eq!(fixture.ask(Ok(2)).await.unwrap(), 1);
+        assert_eq!(fixture.asked(), 2);
     }
 }

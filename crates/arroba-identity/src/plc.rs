@@ -2,6 +2,7 @@
 //!
 //! Spec: <https://web.plc.directory/spec/v0.1/did-plc>
 
+mod change;
 mod client;
 mod directory;
 mod error;
@@ -12,6 +13,7 @@ mod state;
 mod unsigned;
 
 pub use self::{
+    change::{ChangeError, Created, Recovered, create, recover, roll_back, submit, tombstone, update},
     client::{DirectoryClient, DirectoryUrlError, PUBLIC_DIRECTORY},
     directory::{Directory, JournalError, Sequenced},
     error::{LogError, OperationError, PlcError},

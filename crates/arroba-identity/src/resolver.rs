@@ -1,8 +1,6 @@
 use crate::{
-    Clock, DidDocument, HandleResolver, Local, LocalIdentities, ResolveError,
-    cache::{Cache, Times},
-    did_web,
-    plc::PlcDirectory,
+    CacheSettings, Clock, DidDocument, HandleResolver, Local, LocalIdentities, ResolveError, cache::Cache,
+    cache_settings::millis, did_web, plc::PlcDirectory,
 };
 use arroba_core::{
     crypto::PublicKey,
@@ -11,11 +9,6 @@ use arroba_core::{
 use arroba_net::{Dns, GuardedClient};
 use futures::{FutureExt as _, future::BoxFuture};
 use std::{fmt, sync::Arc, time::Duration};
-
-/// All cached documents of a method together, in bytes of JSON.
-const DOCUMENTS_BYTES: u64 = 32 * 1024 * 1024;
-/// All cached handles, in number.
-const HANDLES: u64 = 100_000;
 
 /// What a document's claim of a handle has turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +48,8 @@ pub struct Identity {
 /// Resolves DIDs and handles, with caches.
 ///
 /// Answers are fresh for an hour; up to a day's age they still serve while a new answer is fetched, and when that
-/// fails. A definite "no" holds for two minutes. Everything is bounded: entries, questions under way, and the
-/// time and size of each. A clone shares the caches.
+/// fails. A definite "no" holds for two minutes. [`CacheSettings`] change that. Everything is bounded: entries,
+/// questions under way, and the time and size of each. A clone shares the caches.
 #[derive(Clone)]
 pub struct Resolver {
     inner: Arc<Inner>,
@@ -93,6 +86,7 @@ pub struct ResolverBuilder {
     handles: HandleResolver,
     local: Option<Arc<dyn LocalIdentities>>,
     clock: Clock,
+    cache: CacheSettings,
 }
 
 impl ResolverBuilder {
@@ -108,6 +102,12 @@ impl ResolverBuilder {
         self
     }
 
+    /// Keeps answers so long, and so many.
+    pub const fn cache(mut self, settings: CacheSettings) -> Self {
+        self.cache = settings;
+        self
+    }
+
     /// See [`HandleResolver::development_port`].
     pub fn development_port(mut self, port: u16) -> Self {
         self.handles = self.handles.development_port(port);
@@ -117,14 +117,15 @@ impl ResolverBuilder {
     /// The resolver.
     #[must_use]
     pub fn build(self) -> Resolver {
+        let (settings, times) = (self.cache, self.cache.times());
         let documents = || {
-            Cache::new(self.clock.clone(), Times::IDENTITY, DOCUMENTS_BYTES, |did: &Did, document| {
+            Cache::new(self.clock.clone(), times, settings.document_bytes, move |did: &Did, document| {
                 let bytes = document.map_or(0, |document: &Arc<DidDocument>| document.size());
-                u32::try_from(bytes + did.as_str().len() + 200).unwrap_or(u32::MAX)
+                settings.weight(bytes + did.as_str().len() + 200)
             })
         };
         let (plc, web) = (documents(), documents());
-        let handles = Cache::new(self.clock, Times::IDENTITY, HANDLES, |_, _| 1);
+        let handles = Cache::new(self.clock, times, settings.entries, |_, _| 1);
         let sources = Sources { plc: self.plc, client: self.client, handles: self.handles };
         Resolver { inner: Arc::new(Inner { sources, local: self.local, plc, web, handles }) }
     }
@@ -134,7 +135,8 @@ impl Resolver {
     /// Begins a resolver over a directory for did:plc, a client for did:web and HTTPS handles, and DNS.
     pub fn builder(plc: Arc<dyn PlcDirectory>, client: GuardedClient, dns: Arc<dyn Dns>) -> ResolverBuilder {
         let handles = HandleResolver::new(client.clone(), dns);
-        ResolverBuilder { plc, client, handles, local: None, clock: Clock::system() }
+        let (clock, cache) = (Clock::system(), CacheSettings::REFERENCE);
+        ResolverBuilder { plc, client, handles, local: None, clock, cache }
     }
 
     /// The client that hosts on the network are asked with.
@@ -163,8 +165,7 @@ impl Resolver {
         if let Some(answer) = self.local_document(did).await {
             return answer;
         }
-        let max_age = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
-        self.inner.documents(did).answer(did, max_age, || self.fetch_document(did)).await
+        self.inner.documents(did).answer(did, millis(max_age), || self.fetch_document(did)).await
     }
 
     /// A newly fetched document of a DID, for the case that the known one explains nothing: a signature that
@@ -209,8 +210,7 @@ impl Resolver {
             let (resolver, handle) = (self.inner.sources.handles.clone(), handle.clone());
             async move { resolver.resolve(&handle).await }.boxed()
         };
-        let max_age = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
-        self.inner.handles.answer(handle, max_age, fetch).await
+        self.inner.handles.answer(handle, millis(max_age), fetch).await
     }
 
     /// The identity behind a DID or a handle. Behind a handle there is one only if it is verified.

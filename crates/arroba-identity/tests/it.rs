@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod changes;
     mod directory;
     mod directory_client;
     mod documents;
@@ -9,6 +10,8 @@ mod it {
     mod handles;
     mod parsers;
     mod plc_log;
+    mod python_did;
+    mod python_util;
     mod resolver;
     mod support;
 }

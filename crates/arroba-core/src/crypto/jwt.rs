@@ -48,6 +48,9 @@ pub enum JwtError {
     /// The signature is not the key's.
     #[error("token signature does not match")]
     Signature,
+    /// An extra claim has a name that the protocol uses.
+    #[error("claim {0} is the protocol's own")]
+    Reserved(&'static str),
 }
 
 /// A token's header.

@@ -82,6 +82,17 @@ impl PrivateKey {
         Err(KeyError::Scalar(curve).into())
     }
 
+    /// The key whose scalar is this number: always the same, and known to everybody who can count. For tests and
+    /// examples only; a key that protects anything comes from [`generate`](Self::generate).
+    ///
+    /// # Errors
+    /// [`KeyError::Scalar`] for zero.
+    pub fn from_seed(curve: Curve, seed: u128) -> Result<Self, KeyError> {
+        let mut scalar = [0; 32];
+        scalar[16..].copy_from_slice(&seed.to_be_bytes());
+        Self::from_bytes(curve, &scalar)
+    }
+
     /// Reads 64 hexadecimal digits, as operators' settings hold them.
     ///
     /// # Errors

@@ -27,16 +27,27 @@ impl Datetime {
     /// preferred in records and events. Beyond the year 9999 it is the last millisecond of that year.
     pub fn from_unix_millis(millis: u64) -> Self {
         let millis = millis.min(LAST_MILLI);
-        let (seconds, millis) = (millis / 1000, millis % 1000);
-        let (year, month, day) = civil(seconds / 86_400);
-        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z");
-        Self(Text::from(text))
+        Self::format(millis / 1000, format_args!("{:03}", millis % 1000))
     }
 
     /// The datetime of so many microseconds since 1970, cut to milliseconds.
     pub fn from_unix_micros(micros: u64) -> Self {
         Self::from_unix_millis(micros / 1000)
+    }
+
+    /// The datetime of so many microseconds since 1970, in UTC with six digits of fraction: nothing is cut off. Beyond
+    /// the year 9999 it is the last microsecond of that year.
+    pub fn from_unix_micros_exact(micros: u64) -> Self {
+        let micros = micros.min(LAST_MILLI * 1000 + 999);
+        Self::format(micros / 1_000_000, format_args!("{:06}", micros % 1_000_000))
+    }
+
+    /// In UTC; not beyond the year 9999.
+    fn format(seconds: u64, fraction: std::fmt::Arguments<'_>) -> Self {
+        let (year, month, day) = civil(seconds / 86_400);
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction}Z");
+        Self(Text::from(text))
     }
 
     /// Microseconds since 1970, negative before; smaller fractions are cut off.
@@ -179,6 +190,8 @@ mod tests {
             day += if day < 40_000 { 1 } else { 97 };
         }
         assert_eq!(Datetime::from_unix_millis(u64::MAX).as_str(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Datetime::from_unix_micros_exact(u64::MAX).as_str(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(Datetime::from_unix_micros_exact(1_000_007).as_str(), "1970-01-01T00:00:01.000007Z");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::SyntaxError;
 use super::text::parsed_type;
+use super::{Datetime, SyntaxError};
 
 const ALPHABET: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
 
@@ -37,6 +37,18 @@ impl Tid {
     /// Microseconds since 1970.
     pub const fn micros(self) -> u64 {
         self.0 >> 10
+    }
+
+    /// The identifier of this time, its microseconds kept; `None` before 1970, and where 53 bits do not hold it, in
+    /// the year 2255.
+    pub fn from_datetime(datetime: &Datetime, clock_id: u16) -> Option<Self> {
+        let micros = u64::try_from(datetime.unix_micros()).ok()?;
+        (micros <= Self::MAX_MICROS).then(|| Self::from_micros(micros, clock_id))
+    }
+
+    /// The time in UTC, to the microsecond.
+    pub fn to_datetime(self) -> Datetime {
+        Datetime::from_unix_micros_exact(self.micros())
     }
 
     /// The clock identifier.
@@ -118,6 +130,19 @@ mod tests {
         assert_eq!(Tid::from_u64(0).to_string(), "2222222222222");
         assert_eq!(Tid::from_micros(Tid::MAX_MICROS, 1023).to_string(), "bzzzzzzzzzzzz");
         assert_eq!(Tid::parse("jzzzzzzzzzzzz"), Ok(Tid::from_u64(u64::MAX)));
+    }
+
+    #[test]
+    fn times() {
+        let tid = Tid::parse("3jzfcijpj2z2a").unwrap();
+        assert_eq!(tid.to_datetime().as_str(), "2023-06-30T15:03:01.887007Z");
+        assert_eq!(Tid::from_datetime(&tid.to_datetime(), tid.clock_id()), Some(tid));
+        let read = |text| Tid::from_datetime(&Datetime::parse(text).unwrap(), 0);
+        assert_eq!(read("1970-01-01T00:00:00Z"), Some(Tid::from_u64(0)));
+        assert_eq!(read("1970-01-01T01:00:00.0000019+01:00"), Some(Tid::from_micros(1, 0)));
+        assert_eq!(read("1969-12-31T23:59:59.999Z"), None);
+        assert_eq!(read("2255-06-05T23:47:34.740991Z"), Some(Tid::from_micros(Tid::MAX_MICROS, 0)));
+        assert_eq!(read("2255-06-05T23:47:34.740992Z"), None);
     }
 
     #[test]

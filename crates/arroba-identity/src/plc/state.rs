@@ -77,6 +77,13 @@ impl State {
         self
     }
 
+    /// The same state with other rotation keys, the mightiest first.
+    #[must_use]
+    pub fn with_rotation_keys(mut self, keys: impl IntoIterator<Item = PublicKey>) -> Self {
+        self.rotation_keys = keys.into_iter().map(|key| key.to_did_key()).collect();
+        self
+    }
+
     /// The same state with another signing key.
     #[must_use]
     pub fn with_signing_key(mut self, key: &PublicKey) -> Self {
