@@ -113,8 +113,8 @@ impl Loader {
         self.begin(root.map(|(cid, height)| (cid, Some(height))));
     }
 
-    /// Starts at a root whose height is not known, so its request names a position at height 0.
-    pub(super) fn start_unmeasured(&mut self, root: Cid) {
+    /// Starts at a root whose height is not known, as in stores that find nodes by CID: its request names a position at height 0.
+    pub fn start_unmeasured(&mut self, root: Cid) {
         self.begin(Some((root, None)));
     }
 

@@ -7,6 +7,7 @@ use gcloud_sdk::google::datastore::v1::{
     EntityResult, Key, LookupRequest, LookupResponse, ReadOptions, key::PathElement,
     read_options::ConsistencyType,
 };
+use gcloud_sdk::tonic::Code;
 
 use super::{
     super::{DatastoreError, Malformed, RpcKind, limits, retry::Effect},
@@ -60,6 +61,46 @@ impl Client {
             Ok(all)
         };
         stream::iter(portions).buffer_unordered(at_once).try_fold(Lookup::default(), add).await
+    }
+
+    /// Reads what one answer holds of at most 1,000 entities, for callers who bound their memory by it. The second part are the keys
+    /// that are left: those beyond 1,000, those that the service deferred, and some if the answer would have been too large.
+    ///
+    /// # Errors
+    /// As [`Client::lookup`]; [`DatastoreError::Status`] with OUT_OF_RANGE if a single entity is too large an answer.
+    pub async fn lookup_part(
+        &self,
+        keys: Vec<Key>,
+        reads: Reads<'_>,
+    ) -> Result<(Lookup, Vec<Key>), DatastoreError> {
+        let (read, effect) = (reads.options(), reads.effect());
+        let mut keys = distinct(keys);
+        keys.iter().try_for_each(limits::check_key)?;
+        let mut left = keys.split_off(keys.len().min(limits::LOOKUP_KEYS));
+        let mut lookup = Lookup::default();
+        let mut stalled = 0;
+        while !keys.is_empty() {
+            let answer = match self.lookup_once(&keys, &read, effect).await {
+                Err(DatastoreError::Status { status, .. })
+                    if status.code() == Code::OutOfRange && keys.len() > 1 =>
+                {
+                    left.extend(keys.split_off(keys.len() / 2));
+                    continue;
+                }
+                answer => answer?,
+            };
+            let deferred = take(&keys, answer, &mut lookup).map_err(malformed)?;
+            if deferred.len() < keys.len() {
+                left.extend(deferred);
+                break;
+            }
+            stalled += 1;
+            if stalled >= self.options().attempts {
+                return Err(DatastoreError::Deferred { left: keys.len(), attempts: stalled });
+            }
+            tokio::time::sleep(self.shared.backoff.wait(stalled)).await;
+        }
+        Ok((lookup, left))
     }
 
     /// Asks for at most 1,000 distinct keys until each is answered; gives the id of the transaction that the first lookup began, if it did.
