@@ -106,36 +106,57 @@ impl Staged {
     ///
     /// # Errors
     /// [`EditError::TooLarge`] if no event can carry the blocks.
-    pub fn sign(self, params: CommitParams, signer: &dyn Signer) -> Result<SignedCommit, EditError> {
+    pub fn sign(mut self, params: CommitParams, signer: &dyn Signer) -> Result<SignedCommit, EditError> {
         let data = self.tree.root_cid();
-        let commit = Commit::sign(params.did.clone(), data, params.rev, params.prev_commit, signer);
+        let rev = params.rev;
+        let commit = Commit::sign(params.did.clone(), data, rev, params.prev_commit, signer);
         let commit_bytes = Bytes::from(commit.encode());
         let commit_cid = Cid::for_cbor(&commit_bytes);
-        let blocks = self.slice(commit_cid, &commit_bytes)?;
-        let event = CommitEvent {
-            repo: params.did,
-            rev: params.rev,
-            since: params.since,
-            commit: commit_cid,
-            blocks,
-            ops: self.ops,
-            prev_data: params.prev_data,
-            time: params.time,
-        };
-        let draft = event::commit(&event);
+        let ops = std::mem::take(&mut self.ops);
+        let (event, ops) = self.draft(commit_cid, &commit_bytes, params, ops)?;
         Ok(SignedCommit {
             commit_cid,
             commit_bytes,
-            rev: params.rev,
+            rev,
             data,
             root_height: self.tree.height(),
-            ops: event.ops,
+            ops,
             records: self.records,
             node_puts: self.puts,
             node_removes: self.removes,
             tree: self.tree,
-            event: draft,
+            event,
         })
+    }
+
+    /// The event of a commit that was signed before: the same bytes as [`Staged::sign`] made then, if the writes, the
+    /// tree before and the parameters are the same. That the commit is the one of this change is the caller's duty.
+    ///
+    /// # Errors
+    /// As [`Staged::sign`].
+    pub fn event(&self, commit: Cid, block: &[u8], params: CommitParams) -> Result<EventDraft, EditError> {
+        self.draft(commit, block, params, self.ops.clone()).map(|(event, _)| event)
+    }
+
+    /// Encodes the event and gives the operations back.
+    fn draft(
+        &self,
+        commit: Cid,
+        block: &[u8],
+        params: CommitParams,
+        ops: Vec<RepoOp>,
+    ) -> Result<(EventDraft, Vec<RepoOp>), EditError> {
+        let event = CommitEvent {
+            repo: params.did,
+            rev: params.rev,
+            since: params.since,
+            commit,
+            blocks: self.slice(commit, block)?,
+            ops,
+            prev_data: params.prev_data,
+            time: params.time,
+        };
+        Ok((event::commit(&event), event.ops))
     }
 
     fn slice(&self, commit_cid: Cid, commit_bytes: &[u8]) -> Result<Bytes, EditError> {

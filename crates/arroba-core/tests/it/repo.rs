@@ -43,7 +43,11 @@ fn params(before: Option<&SignedCommit>) -> CommitParams {
 }
 
 fn sign(staged: Staged, before: Option<&SignedCommit>) -> SignedCommit {
-    staged.sign(params(before), &key()).unwrap()
+    let copy = staged.clone();
+    let signed = staged.sign(params(before), &key()).unwrap();
+    let again = copy.event(signed.commit_cid, &signed.commit_bytes, params(before)).unwrap();
+    assert_eq!(again, signed.event, "the event of a commit that is signed is made again");
+    signed
 }
 
 fn event(commit: &SignedCommit) -> CommitEvent {
