@@ -17,6 +17,7 @@ mod counts;
 mod database;
 pub mod entity;
 mod error;
+mod event;
 mod keys;
 pub mod limits;
 #[cfg_attr(not(test), allow(dead_code, unused_imports, reason = "the store on it is being written"))]
@@ -24,6 +25,7 @@ mod read;
 mod retry;
 mod rpc;
 mod select;
+mod sequences;
 mod size;
 #[cfg(feature = "conformance")]
 pub mod testing;
@@ -36,10 +38,14 @@ pub use connection::{ConnectError, Connection, ConnectionOptions};
 pub use counts::RpcCounts;
 pub use database::{Database, key_name};
 pub use error::{DatastoreError, Malformed};
+pub use event::{StoredEventError, stored_event};
 pub use keys::{EncryptedPropertyKeys, PemError, PropertyKeyError, private_key_from_pem, private_key_to_pem};
 pub use limits::{LimitError, Limits};
 pub use rpc::{Rpc, RpcKind};
 pub use select::Select;
+pub use sequences::{
+    Fence, GivenUp, MemcachedError, MemcachedOptions, Numbering, SequenceError, SequenceOptions, Sequences,
+};
 
 /// The messages of the API (`google.datastore.v1`), as generated.
 pub use gcloud_sdk::google::datastore::v1 as api;

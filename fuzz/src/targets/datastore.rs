@@ -2,23 +2,34 @@
 
 use std::fmt::Debug;
 
+use arroba_core::event::Frame;
 use arroba_store::datastore::{
     Database,
     api::Entity,
-    entity::{AtpBlock, AtpRemoteBlob, AtpRepo, AtpSequence, EntityError},
+    entity::{ArrobaReservation, AtpBlock, AtpRemoteBlob, AtpRepo, AtpSequence, EntityError},
+    stored_event,
     testing::{entity_from_json, entity_from_protobuf, entity_to_protobuf},
 };
 
 use crate::fixtures;
 
-/// One entity, in protobuf, read as each kind.
+/// One entity, in protobuf, read as each kind; and one event, as it is stored in a block.
 pub fn target(data: &[u8]) {
+    event(data);
     let Some(entity) = entity_from_protobuf(data) else { return };
     let database = Database::new("app", "").expect("a name of letters");
     both_ways(&entity, AtpRepo::from_entity, |repo| repo.to_entity(&database));
     both_ways(&entity, AtpBlock::from_entity, |block| block.to_entity(&database));
     both_ways(&entity, AtpSequence::from_entity, |sequence| sequence.to_entity(&database));
+    both_ways(&entity, ArrobaReservation::from_entity, |reservation| reservation.to_entity(&database));
     both_ways(&entity, AtpRemoteBlob::from_entity, |blob| blob.to_entity(&database));
+}
+
+/// What is stored as an event makes a frame, or is refused.
+fn event(data: &[u8]) {
+    if let Ok(Some((_, draft))) = stored_event(data) {
+        Frame::decode(&draft.fill(1)).expect("an event makes a frame");
+    }
 }
 
 /// What can be read can be written, and reads as the same then.
@@ -45,7 +56,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let samples = samples.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     let samples = samples.as_ref().and_then(|json| json.get("entities")?.as_array());
     for json in samples.into_iter().flatten() {
-        seeds.push(entity_to_protobuf(&entity_from_json(json).expect("a sample is an entity")));
+        let entity = entity_from_json(json).expect("a sample is an entity");
+        seeds.push(entity_to_protobuf(&entity));
+        if let Ok(block) = AtpBlock::from_entity(entity) {
+            seeds.push(block.encoded.to_vec());
+        }
     }
     seeds
 }

@@ -5,6 +5,7 @@
 //! one form that it writes: a missing single value as an explicit null, times as whole microseconds, keys and big texts without an
 //! index. Whatever else an entity held is dropped by the next write, there and here.
 
+mod arroba_reservation;
 mod block;
 mod error;
 mod ops;
@@ -14,6 +15,7 @@ mod repo;
 mod sequence;
 mod values;
 
+pub use arroba_reservation::ArrobaReservation;
 pub use block::AtpBlock;
 pub use error::{EntityError, EntityProblem};
 pub use remote_blob::AtpRemoteBlob;

@@ -6,6 +6,8 @@ mod client;
 mod entities;
 #[path = "datastore/faults.rs"]
 mod faults;
+#[path = "datastore/sequences.rs"]
+mod sequences;
 #[path = "datastore/strict.rs"]
 mod strict;
 #[path = "datastore/table.rs"]
