@@ -20,6 +20,8 @@ mod error;
 mod event;
 mod keys;
 pub mod limits;
+#[cfg_attr(not(test), allow(dead_code, reason = "the store on it is being written"))]
+mod log;
 #[cfg_attr(not(test), allow(dead_code, unused_imports, reason = "the store on it is being written"))]
 mod read;
 mod retry;
@@ -41,6 +43,7 @@ pub use error::{DatastoreError, Malformed};
 pub use event::{StoredEventError, stored_event};
 pub use keys::{EncryptedPropertyKeys, PemError, PropertyKeyError, private_key_from_pem, private_key_to_pem};
 pub use limits::{LimitError, Limits};
+pub use log::LogOptions;
 pub use rpc::{Rpc, RpcKind};
 pub use select::Select;
 pub use sequences::{
