@@ -58,8 +58,8 @@ pub struct Destination<'a> {
     pub service: &'a Url,
     /// The method called.
     pub method: &'a Nsid,
-    /// The service token that is sent along.
-    pub token: &'a str,
+    /// The service token that is sent along; without one the call is nobody's.
+    pub token: Option<&'a str>,
     /// Whether the answer is to be read here, so that it must not come compressed in a way that only the client
     /// understands.
     pub read_here: bool,
@@ -101,7 +101,9 @@ impl Forwarder {
         let method = request.method().clone();
         let mut forwarded = arroba_net::Request::new(method.clone(), url).limits(self.limits.of_request());
         forwarded.headers = headers::of_request(request.headers(), to.read_here);
-        forwarded.headers.insert(AUTHORIZATION, bearer(to.token)?);
+        if let Some(token) = to.token {
+            forwarded.headers.insert(AUTHORIZATION, bearer(token)?);
+        }
         forwarded.decompress = to.read_here;
 
         let failed = Failed::default();

@@ -11,6 +11,7 @@ use arroba_store::Sqlite;
 use arroba_xrpc::{Layers, Subscriptions};
 use axum::Router;
 use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
 
 pub use builder::PdsBuilder;
 pub use serve::stop_signal;
@@ -49,6 +50,7 @@ pub struct Pds {
     metrics: Metrics,
     subscriptions: Subscriptions,
     methods: Methods,
+    proxy: Proxy,
 }
 
 /// Where the figures of a server come from.
@@ -74,13 +76,6 @@ struct AppState {
     logins: Logins,
     authority: Authority,
     subscriptions: Subscriptions,
-    proxy: Proxy,
-}
-
-impl FromRef<AppState> for Proxy {
-    fn from_ref(state: &AppState) -> Self {
-        state.proxy.clone()
-    }
 }
 
 impl FromRef<AppState> for Service {
@@ -125,11 +120,13 @@ impl Pds {
     /// Connections must bring their peer's address as
     /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), or all clients count as one.
     pub fn router(&self) -> Router {
+        let elsewhere = from_fn_with_state(self.proxy.clone(), proxy::records_elsewhere);
         let router = routes::read::<AppState>()
+            .layer(elsewhere)
             .merge(routes::write::<AppState>(self.host.limits()))
             .merge(routes::accounts::<AppState>())
             .merge(self.methods.router(self.host.catalog()))
-            .merge(proxy::router::<AppState>());
+            .merge(proxy::router::<AppState>(self.proxy.clone()));
         self.layers.wrap(router).with_state(self.state.clone())
     }
 

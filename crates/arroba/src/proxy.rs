@@ -9,6 +9,7 @@
 
 mod call;
 mod choose;
+mod elsewhere;
 mod feed;
 mod permit;
 mod push;
@@ -27,12 +28,15 @@ use moka::sync::Cache;
 use serde_json::Value;
 
 pub(crate) use self::call::Call;
+pub(crate) use self::elsewhere::records as records_elsewhere;
 pub(crate) use self::route::router;
 pub use self::service::ProxyService;
 
 use crate::host::{HostError, RepoHost};
 use crate::read_after_write::{LocalWrites, Patch};
 
+/// The id of app views in DID documents.
+const APP_VIEW: &str = "bsky_appview";
 /// How long the token of a forwarded call is good for, in seconds.
 const TOKEN_SECONDS: u64 = 60;
 

@@ -393,7 +393,7 @@ async fn two_lengths_do_not_pass() {
 async fn answer(service: std::net::SocketAddr) -> Answer {
     let service = url::Url::parse(&format!("http://{service}")).unwrap();
     let method = Nsid::parse(GET).unwrap();
-    let to = Destination { service: &service, method: &method, token: "t", read_here: true };
+    let to = Destination { service: &service, method: &method, token: Some("t"), read_here: true };
     Forwarder::new(client(), limits()).forward(Request::new(Body::empty()), to).await.unwrap()
 }
 

@@ -78,6 +78,6 @@ pub(super) async fn front(service: SocketAddr, limits: ProxyLimits) -> SocketAdd
 
 async fn forward(State(front): State<Front>, Path(method): Path<Nsid>, request: Request) -> Result<Response> {
     let Front { forwarder, service, read_here } = &front;
-    let to = Destination { service, method: &method, token: "a-token", read_here: *read_here };
+    let to = Destination { service, method: &method, token: Some("a-token"), read_here: *read_here };
     forwarder.forward(request, to).await?.finish().await
 }

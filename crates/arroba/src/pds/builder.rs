@@ -389,10 +389,9 @@ impl PdsBuilder {
             authority: Authority::with_sessions(Arc::new(logins.clone()), self.authenticator),
             logins,
             subscriptions: subscriptions.clone(),
-            proxy,
         };
         let methods = self.methods;
-        Ok(Pds { state, host, store: self.store, resolver, layers, metrics, subscriptions, methods })
+        Ok(Pds { state, host, store: self.store, resolver, layers, metrics, subscriptions, methods, proxy })
     }
 
     /// Builds the server and serves it until the process is told to stop (SIGTERM, Ctrl-C).

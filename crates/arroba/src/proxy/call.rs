@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method};
 
 use super::choose::{Choice, PROXY, Target};
-use super::{Inner, Proxy, TOKEN_SECONDS, feed, permit, push};
+use super::{APP_VIEW, Inner, Proxy, TOKEN_SECONDS, feed, permit, push};
 use crate::auth::AnyAccountAuth;
 use crate::read_after_write::{self, Patch};
 
@@ -65,8 +65,6 @@ impl Proxy {
     }
 }
 
-/// The one kind of service that passes tokens on to feeds.
-const APP_VIEW: &str = "bsky_appview";
 const LABELERS: &str = "atproto-accept-labelers";
 
 impl Call<'_> {
@@ -83,16 +81,24 @@ impl Call<'_> {
             false => (self.target.did.clone(), self.method.clone()),
         };
         let token = self.token(&audience, &method).await?;
-        let to =
-            Destination { service: &self.target.url, method: self.method, token: &token, read_here: false };
+        let to = Destination {
+            service: &self.target.url,
+            method: self.method,
+            token: Some(&token),
+            read_here: false,
+        };
         self.target.forwarder.forward(request, to).await?.finish().await
     }
 
     async fn read_after_write(self, patch: &Patch, request: Request) -> Result<Response> {
         let params = QueryPairs::parse(request.uri().query().unwrap_or_default()).unwrap_or_default();
         let token = self.token(&self.target.did, self.method).await?;
-        let to =
-            Destination { service: &self.target.url, method: self.method, token: &token, read_here: true };
+        let to = Destination {
+            service: &self.target.url,
+            method: self.method,
+            token: Some(&token),
+            read_here: true,
+        };
         let answer = self.target.forwarder.forward(request, to).await?;
         match read_after_write::apply(&self, patch, params, answer).await? {
             answer if answer.status().is_success() => Ok(answer.into_response()),

@@ -2,30 +2,30 @@
 
 use arroba_core::syntax::Nsid;
 use arroba_xrpc::{Result, XrpcError};
-use axum::Router;
-use axum::extract::{FromRef, Path, Request, State};
+use axum::extract::{FromRef, Path, Request};
 use axum::response::Response;
 use axum::routing::any;
+use axum::{Extension, Router};
 
 use super::Proxy;
 use crate::auth::{AnyAccountAuth, Authority};
 
 /// Every path under `/xrpc/` that nobody else takes: forwarded, or 501 `MethodNotImplemented`.
-pub(crate) fn router<S>() -> Router<S>
+pub(crate) fn router<S>(proxy: Proxy) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
-    Proxy: FromRef<S>,
     Authority: FromRef<S>,
 {
     Router::new()
         .route("/xrpc", any(bad_path))
         .route("/xrpc/", any(bad_path))
         .route("/xrpc/{*method}", any(forward))
+        .layer(Extension(proxy))
 }
 
 /// Whom a call is for is settled before who calls: what nobody serves needs no login.
 async fn forward(
-    State(proxy): State<Proxy>,
+    Extension(proxy): Extension<Proxy>,
     Path(method): Path<String>,
     auth: Result<AnyAccountAuth>,
     request: Request,

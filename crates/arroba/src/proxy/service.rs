@@ -3,6 +3,8 @@
 use arroba_core::syntax::Did;
 use url::Url;
 
+use super::APP_VIEW;
+
 /// A service with a fixed address, which is asked without a look at its DID document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyService {
@@ -21,7 +23,7 @@ impl ProxyService {
 
     /// An app view.
     pub fn app_view(url: Url, did: Did) -> Self {
-        Self::new(url, did, "bsky_appview")
+        Self::new(url, did, APP_VIEW)
     }
 
     /// Where the service's clients find pictures, for posts that the service has not seen: an address with `%s` for the

@@ -142,6 +142,50 @@ async fn who_may_not_call() {
 }
 
 #[tokio::test]
+async fn a_compressed_request_goes_on_as_what_it_says() {
+    /// `{"a":1}`
+    const ZIPPED: &[u8] =
+        &[31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 74, 84, 178, 50, 172, 5, 0, 175, 172, 27, 86, 7, 0, 0, 0];
+    let (server, view) = start().await;
+    let alice = server.create("alice").await;
+    view.tell("app.bsky.any.thing", 200, None, json!({}));
+    let request =
+        server.request(reqwest::Method::POST, "/xrpc/app.bsky.any.thing").bearer_auth(&alice.access);
+    let request = request.header("content-encoding", "gzip").header("content-type", "application/json");
+    server.raw(request.body(ZIPPED)).await.ok();
+    let seen = view.seen("app.bsky.any.thing").remove(0);
+    assert_eq!((&seen.body[..], seen.headers.get("content-encoding")), (&b"{\"a\":1}"[..], None));
+    assert_eq!(seen.headers["content-type"], "application/json");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn records_of_other_repos_come_from_the_app_view() {
+    let (server, view) = start().await;
+    let alice = server.create("alice").await;
+    let foreign = json!({"uri": "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/a.b.c/self", "value": {"a": 1}});
+    view.tell("com.atproto.repo.getRecord", 200, None, foreign.clone());
+    let ask = async |repo: &str| {
+        let params = [("repo", repo), ("collection", "a.b.c"), ("rkey", "self")];
+        server.get("", "com.atproto.repo.getRecord", &params).await
+    };
+    for repo in ["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "someone.example.com"] {
+        assert_eq!(ask(repo).await.ok(), foreign);
+    }
+    let seen = view.seen("com.atproto.repo.getRecord");
+    assert_eq!((seen.len(), seen[0].headers.get("authorization")), (2, None));
+    assert!(seen[1].query.contains("someone.example.com"));
+    for own in [&alice.did, &alice.handle] {
+        ask(own).await.refused(400, "RecordNotFound", "");
+    }
+    ask("nonsense").await.refused(400, "InvalidRequest", "");
+    assert_eq!(view.seen("com.atproto.repo.getRecord").len(), 2);
+    view.tell("com.atproto.repo.getRecord", 400, None, json!({"error": "RecordNotFound", "message": "no"}));
+    ask("someone.example.com").await.refused(400, "RecordNotFound", "no");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn own_methods_are_never_forwarded() {
     let (server, view) = start().await;
     let alice = server.create("alice").await;
