@@ -13,9 +13,10 @@ mod secret;
 mod sessions;
 mod static_token;
 
+use arroba_core::scopes::{Permission, Scopes};
 use arroba_core::syntax::Did;
 use arroba_store::RepoStatus;
-use arroba_xrpc::ServiceCaller;
+use arroba_xrpc::{Result, ServiceCaller};
 
 pub use self::authenticator::{Authenticator, Authority};
 pub use self::caller::{Caller, Repos};
@@ -59,6 +60,16 @@ pub struct AnyAccountAuth {
     did: Did,
     access: Access,
     status: RepoStatus,
+}
+
+/// Proof that the caller is one account, taken down or not: the one in whose name other services are called. What it may call
+/// is still to be asked.
+#[derive(Debug)]
+pub struct ProxyAuth {
+    did: Did,
+    access: Access,
+    status: RepoStatus,
+    scopes: Scopes,
 }
 
 /// Proof that the caller logged in to an account with its own password.
@@ -116,6 +127,7 @@ of_account! {
     ImportAuth: "Whose repo.";
     AccountAuth: "Which account.";
     AnyAccountAuth: "Which account.";
+    ProxyAuth: "Which account.";
     FullAuth: "Which account.";
 }
 
@@ -131,7 +143,7 @@ macro_rules! with_status {
     )+};
 }
 
-with_status! { AccountAuth AnyAccountAuth FullAuth }
+with_status! { AccountAuth AnyAccountAuth FullAuth ProxyAuth }
 
 impl WriteAuth {
     /// Whose request it is.
@@ -154,6 +166,22 @@ impl AnyAccountAuth {
     #[must_use]
     pub const fn access(&self) -> Access {
         self.access
+    }
+}
+
+impl ProxyAuth {
+    /// What the login allows.
+    #[must_use]
+    pub const fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Demands that the caller's scopes allow this.
+    ///
+    /// # Errors
+    /// 403 `insufficient_scope`, with the scope that is missing.
+    pub fn demand(&self, permission: &Permission) -> Result<()> {
+        caller::demand(&self.scopes, permission)
     }
 }
 

@@ -45,7 +45,7 @@ const TOKEN_SECONDS: u64 = 60;
 /// ```no_run
 /// use arroba::proxy::{Proxy, ProxyService};
 /// # fn example(host: &arroba::RepoHost) -> Result<(), Box<dyn std::error::Error>> {
-/// let app_view = ProxyService::app_view("https://api.bsky.app".parse()?, "did:web:api.bsky.app".parse()?);
+/// let app_view = ProxyService::app_view("https://api.bsky.app".parse()?, &"did:web:api.bsky.app".parse()?);
 /// let proxy = Proxy::builder().proxy("app.bsky", app_view).build(host)?;
 /// # Ok(())
 /// # }

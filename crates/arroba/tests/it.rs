@@ -6,6 +6,7 @@ mod it {
     mod app_view;
     mod crawlers;
     mod duplicates;
+    mod embedded_proxying;
     mod embedding;
     mod examples;
     mod fixture;

@@ -65,13 +65,18 @@ impl Caller {
     /// # Errors
     /// 403 `insufficient_scope`, with the scope that is missing.
     pub fn demand(&self, permission: &Permission) -> Result<()> {
-        self.scopes.check(permission).map_err(|refused| insufficient(&refused))
+        demand(&self.scopes, permission)
     }
 
     /// By what the caller's writes are counted.
     pub(crate) fn rate_key(&self) -> &str {
         self.did().map_or("*", Did::as_str)
     }
+}
+
+/// Demands that scopes allow something.
+pub(super) fn demand(scopes: &Scopes, permission: &Permission) -> Result<()> {
+    scopes.check(permission).map_err(|refused| insufficient(&refused))
 }
 
 /// The answer to a caller whose scopes do not allow something.

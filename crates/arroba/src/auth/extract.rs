@@ -1,7 +1,7 @@
 //! The extractors: from the `Authorization` header to a proof, or to the error that clients know.
 
 use arroba_core::crypto::jwt::Token;
-use arroba_core::scopes::{AccountAction, AccountAttribute, MediaType, Permission};
+use arroba_core::scopes::{AccountAction, AccountAttribute, MediaType, Permission, Scopes};
 use arroba_core::syntax::{Did, Nsid};
 use arroba_store::RepoStatus;
 use arroba_xrpc::{Result, XrpcError};
@@ -13,7 +13,7 @@ use http::request::Parts;
 use super::credentials::Credentials;
 use super::{
     AccountAuth, AdminAuth, AnyAccountAuth, Authority, Caller, EndSessionAuth, FullAuth, ImportAuth,
-    MaybeService, RefreshAuth, Repos, Session, UploadAuth, Viewer, WriteAuth,
+    MaybeService, ProxyAuth, RefreshAuth, Repos, Session, UploadAuth, Viewer, WriteAuth,
 };
 use crate::session::{Access, invalid};
 
@@ -45,6 +45,7 @@ proof! {
     EndSessionAuth: end_session;
     AdminAuth: admin;
     MaybeService: maybe_service;
+    ProxyAuth: proxied;
     Viewer: viewer;
 }
 
@@ -132,6 +133,24 @@ async fn account(authority: &Authority, parts: &Parts) -> Result<AccountAuth> {
 async fn any_account(authority: &Authority, parts: &Parts) -> Result<AnyAccountAuth> {
     let Session { did, access, status } = authority.sessions.account(bearer(parts)?).await?;
     Ok(AnyAccountAuth { did, access, status })
+}
+
+/// A caller who stands for all accounts has no key to sign with.
+async fn proxied(authority: &Authority, parts: &Parts) -> Result<ProxyAuth> {
+    match authority.known(parts).await? {
+        Some(Caller { repos: Repos::One(did), scopes, .. }) => {
+            let status = authority.sessions.hosted(&did).await?.status;
+            Ok(ProxyAuth { did, access: Access::Full, status, scopes })
+        }
+        Some(_) => Err(XrpcError::unauthorized(
+            "AuthMissing",
+            "Calling another service needs the credentials of one account, not of all",
+        )),
+        None => {
+            let Session { did, access, status } = authority.sessions.account(bearer(parts)?).await?;
+            Ok(ProxyAuth { did, access, status, scopes: Scopes::ALL })
+        }
+    }
 }
 
 async fn full(authority: &Authority, parts: &Parts) -> Result<FullAuth> {

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 
 use super::choose::{Choice, PROXY, Target};
 use super::{APP_VIEW, Inner, Proxy, TOKEN_SECONDS, feed, permit, push};
-use crate::auth::AnyAccountAuth;
+use crate::auth::ProxyAuth;
 use crate::read_after_write::{self, Patch};
 
 /// The answers of services to questions of our own: small, and soon.
@@ -35,7 +35,7 @@ impl Proxy {
     pub(super) async fn call(
         &self,
         method: &Nsid,
-        auth: Result<AnyAccountAuth>,
+        auth: Result<ProxyAuth>,
         request: Request,
     ) -> Result<Response> {
         let inner = &*self.0;
@@ -51,7 +51,7 @@ impl Proxy {
             }
             choice => (choice, request),
         };
-        permit::check(&auth, method, &choice.service())?;
+        permit::check(&auth, method, choice.service())?;
         let target = inner.locate(choice).await?;
         let mut labelers = HeaderMap::new();
         for value in request.headers().get_all(LABELERS) {
@@ -76,7 +76,8 @@ impl Call<'_> {
     }
 
     async fn pass(self, request: Request) -> Result<Response> {
-        let (audience, method) = match feed::is_get_feed(self.method) && self.target.id == APP_VIEW {
+        let (audience, method) = match feed::is_get_feed(self.method) && self.target.service.id() == APP_VIEW
+        {
             true => feed::token_of(&self, &self.inner.feeds, request.uri().query()).await?,
             false => (self.target.did.clone(), self.method.clone()),
         };

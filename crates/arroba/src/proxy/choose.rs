@@ -1,6 +1,6 @@
 //! Where a call goes: what its header names, or what the operator has named for its method.
 
-use arroba_core::syntax::{Did, Nsid};
+use arroba_core::syntax::{Did, DidService, Nsid};
 use arroba_xrpc::{Forwarder, Result, XrpcError};
 use http::HeaderMap;
 use url::Url;
@@ -13,27 +13,26 @@ pub(super) const PROXY: &str = "atproto-proxy";
 /// What a call is for, before anybody was asked where that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Choice<'a> {
-    /// The operator's word, for one of its services.
-    Configured(&'a ProxyService, &'a str),
-    /// The caller's: service `id` of a DID.
-    Named { did: Did, id: String },
+    /// Known to the operator, who says where it is.
+    Configured(&'a ProxyService, DidService),
+    /// The caller's word.
+    Named(DidService),
 }
 
 /// A service with its address.
 pub(super) struct Target<'a> {
     pub(super) url: Url,
     pub(super) did: Did,
-    pub(super) id: String,
+    pub(super) service: DidService,
     pub(super) pictures: Option<&'a str>,
     pub(super) forwarder: &'a Forwarder,
 }
 
 impl Choice<'_> {
-    /// The service as scopes name it: `did#id`.
-    pub(super) fn service(&self) -> String {
+    /// The service.
+    pub(super) const fn service(&self) -> &DidService {
         match self {
-            Self::Configured(service, id) => format!("{}#{id}", service.did),
-            Self::Named { did, id } => format!("{did}#{id}"),
+            Self::Configured(_, service) | Self::Named(service) => service,
         }
     }
 }
@@ -44,12 +43,11 @@ impl Inner {
         if under(method, "com.atproto.server") {
             return Ok(None);
         }
-        if let Some((did, id)) = named(headers)? {
-            let known = self.services.iter().map(|(_, service)| service);
-            let mut known = known.filter(|service| service.did == did && service.id == id);
+        if let Some(named) = named(headers)? {
+            let mut known = self.services.iter().filter(|(_, service)| service.service == named);
             return Ok(Some(match known.next() {
-                Some(service) => Choice::Configured(service, &service.id),
-                None => Choice::Named { did, id },
+                Some((_, service)) => Choice::Configured(service, named),
+                None => Choice::Named(named),
             }));
         }
         // Of these the server serves all that it will: another one's answer would be about another server.
@@ -58,22 +56,23 @@ impl Inner {
             return Ok(None);
         }
         let service = self.services.iter().find(|(prefix, _)| under(method, prefix));
-        Ok(service.map(|(_, service)| Choice::Configured(service, &service.id)))
+        Ok(service.map(|(_, service)| Choice::Configured(service, service.service.clone())))
     }
 
     /// The address of what was chosen.
     pub(super) async fn locate<'a>(&'a self, choice: Choice<'a>) -> Result<Target<'a>> {
         let target = match choice {
-            Choice::Configured(service, id) => Target {
-                url: service.url.clone(),
-                did: service.did.clone(),
-                id: id.to_owned(),
-                pictures: service.pictures.as_deref(),
+            Choice::Configured(known, service) => Target {
+                url: known.url.clone(),
+                did: service.did(),
+                service,
+                pictures: known.pictures.as_deref(),
                 forwarder: &self.configured,
             },
-            Choice::Named { did, id } => {
-                let url = self.resolve(&did, &id).await?;
-                Target { url, did, id, pictures: None, forwarder: &self.chosen }
+            Choice::Named(service) => {
+                let did = service.did();
+                let url = self.resolve(&did, service.id()).await?;
+                Target { url, did, service, pictures: None, forwarder: &self.chosen }
             }
         };
         // A call that came back to where it is would come back for ever.
@@ -103,7 +102,7 @@ fn under(method: &Nsid, prefix: &str) -> bool {
 }
 
 /// The service that the `atproto-proxy` header names.
-fn named(headers: &HeaderMap) -> Result<Option<(Did, String)>> {
+fn named(headers: &HeaderMap) -> Result<Option<DidService>> {
     let refuse = |message| Err(XrpcError::invalid_request(message));
     let mut values = headers.get_all(PROXY).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -116,10 +115,10 @@ fn named(headers: &HeaderMap) -> Result<Option<(Did, String)>> {
     match text.split_once('#') {
         Some(("", _)) => refuse("no did specified in proxy header"),
         None | Some((_, "")) => refuse("no service id specified in proxy header"),
-        Some((_, id)) if id.contains('#') || id.len() > 512 => refuse("invalid proxy header format"),
-        Some((did, id)) => match Did::parse(did) {
-            Ok(did) => Ok(Some((did, id.to_owned()))),
-            Err(_) => refuse("could not resolve proxy did"),
+        Some((did, _)) if Did::parse(did).is_err() => refuse("could not resolve proxy did"),
+        Some(_) => match DidService::parse(text) {
+            Ok(service) => Ok(Some(service)),
+            Err(_) => refuse("invalid proxy header format"),
         },
     }
 }
@@ -128,16 +127,16 @@ fn named(headers: &HeaderMap) -> Result<Option<(Did, String)>> {
 mod tests {
     use super::*;
 
-    fn read(value: &str) -> Result<Option<(String, String)>, String> {
+    fn read(value: &str) -> Result<Option<String>, String> {
         let mut headers = HeaderMap::new();
         headers.insert("atproto-proxy", value.parse().unwrap());
         let named = named(&headers).map_err(|error| error.message().to_owned());
-        named.map(|named| named.map(|(did, id)| (did.to_string(), id)))
+        named.map(|named| named.map(|service| service.to_string()))
     }
 
     #[test]
     fn headers() {
-        let good = Ok(Some(("did:web:a.test".to_owned(), "bsky_appview".to_owned())));
+        let good = Ok(Some("did:web:a.test#bsky_appview".to_owned()));
         assert_eq!(read("did:web:a.test#bsky_appview"), good);
         assert_eq!(named(&HeaderMap::new()).unwrap(), None);
         for (header, message) in [

@@ -35,7 +35,9 @@ impl Inner {
             return Ok(None);
         }
         let mut services = self.services.iter().map(|(_, service)| service);
-        let Some(app_view) = services.find(|service| service.id == APP_VIEW) else { return Ok(None) };
+        let Some(app_view) = services.find(|service| service.service.id() == APP_VIEW) else {
+            return Ok(None);
+        };
         // What is malformed is for the route to refuse.
         let pairs = QueryPairs::parse(uri.query().unwrap_or_default());
         let Ok(params) = pairs.and_then(|pairs| Params::from_query(&pairs)) else { return Ok(None) };

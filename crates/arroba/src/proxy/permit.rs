@@ -1,9 +1,10 @@
 //! Whether a caller may call a method of another service in its own name.
 
-use arroba_core::syntax::Nsid;
+use arroba_core::scopes::Permission;
+use arroba_core::syntax::{DidService, Nsid};
 use arroba_xrpc::{Result, XrpcError};
 
-use crate::auth::AnyAccountAuth;
+use crate::auth::ProxyAuth;
 use crate::auth::delegated::{is_privileged, is_protected};
 use crate::auth::not_taken_down;
 use crate::session::{Access, invalid};
@@ -11,10 +12,10 @@ use crate::session::{Access, invalid};
 /// A taken-down account may still complain.
 const CREATE_REPORT: &str = "com.atproto.moderation.createReport";
 
-/// Checks the one rule after the other; `service` is `did#id`, as scopes name it.
+/// Checks one rule after the other.
 ///
 /// Deactivated accounts pass, as they do at the reference server: reading is no writing.
-pub(super) fn check(auth: &AnyAccountAuth, method: &Nsid, service: &str) -> Result<()> {
+pub(super) fn check(auth: &ProxyAuth, method: &Nsid, service: &DidService) -> Result<()> {
     if is_protected(method) {
         return Err(XrpcError::invalid_request(format!("method cannot be proxied: {method}")));
     }
@@ -26,10 +27,5 @@ pub(super) fn check(auth: &AnyAccountAuth, method: &Nsid, service: &str) -> Resu
         }
         not_taken_down(auth.status())?;
     }
-    scopes(auth, method, service)
-}
-
-/// Logins with a password have no scopes: what they may do is said by their access alone.
-fn scopes(_: &AnyAccountAuth, _: &Nsid, _: &str) -> Result<()> {
-    Ok(())
+    auth.demand(&Permission::rpc(method.clone(), service.clone()))
 }

@@ -1,6 +1,6 @@
 //! Push notifications: the service that sends them is named in the body of the call.
 
-use arroba_core::syntax::{Did, Nsid};
+use arroba_core::syntax::{Did, DidService, Nsid};
 use arroba_xrpc::{RawBody, Result, XrpcError};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -10,6 +10,10 @@ use super::ProxyService;
 use super::choose::Choice;
 
 const SERVICE_ID: &str = "bsky_notif";
+
+fn service(did: &Did) -> DidService {
+    DidService::new(did, SERVICE_ID).expect("a DID and letters are a service")
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,8 +34,8 @@ pub(super) async fn choose(app_view: &ProxyService, request: Request) -> Result<
     let input: Input = serde_json::from_slice(&bytes)
         .map_err(|error| XrpcError::invalid_request(format!("Input is not valid: {error}")))?;
     let choice = match input.service_did {
-        did if did == app_view.did => Choice::Configured(app_view, SERVICE_ID),
-        did => Choice::Named { did, id: SERVICE_ID.to_owned() },
+        did if did == app_view.service.did() => Choice::Configured(app_view, service(&did)),
+        did => Choice::Named(service(&did)),
     };
     parts.headers.insert(http::header::CONTENT_LENGTH, bytes.len().into());
     Ok((choice, Request::from_parts(parts, Body::from(bytes))))

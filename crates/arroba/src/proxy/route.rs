@@ -8,7 +8,7 @@ use axum::routing::any;
 use axum::{Extension, Router};
 
 use super::Proxy;
-use crate::auth::{AnyAccountAuth, Authority};
+use crate::auth::{Authority, ProxyAuth};
 
 /// Every path under `/xrpc/` that nobody else takes: forwarded, or 501 `MethodNotImplemented`.
 pub(crate) fn router<S>(proxy: Proxy) -> Router<S>
@@ -27,7 +27,7 @@ where
 async fn forward(
     Extension(proxy): Extension<Proxy>,
     Path(method): Path<String>,
-    auth: Result<AnyAccountAuth>,
+    auth: Result<ProxyAuth>,
     request: Request,
 ) -> Result<Response> {
     let Ok(method) = Nsid::parse(&method) else { return Err(bad_path().await) };

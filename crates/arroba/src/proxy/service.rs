@@ -1,6 +1,6 @@
 //! A service that the operator has named.
 
-use arroba_core::syntax::Did;
+use arroba_core::syntax::{Did, DidService};
 use url::Url;
 
 use super::APP_VIEW;
@@ -9,21 +9,21 @@ use super::APP_VIEW;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyService {
     pub(super) url: Url,
-    pub(super) did: Did,
-    pub(super) id: String,
+    pub(super) service: DidService,
     pub(super) pictures: Option<String>,
 }
 
 impl ProxyService {
-    /// The service `id` (such as `bsky_appview`, without `#`) of `did`, at `url`. The address may be in a private network;
-    /// its path is of no account.
-    pub fn new(url: Url, did: Did, id: impl Into<String>) -> Self {
-        Self { url, did, id: id.into(), pictures: None }
+    /// A service at `url`. The address may be in a private network; its path is of no account.
+    #[must_use]
+    pub const fn new(url: Url, service: DidService) -> Self {
+        Self { url, service, pictures: None }
     }
 
     /// An app view.
-    pub fn app_view(url: Url, did: Did) -> Self {
-        Self::new(url, did, APP_VIEW)
+    #[must_use]
+    pub fn app_view(url: Url, did: &Did) -> Self {
+        Self::new(url, DidService::new(did, APP_VIEW).expect("a DID and letters are a service"))
     }
 
     /// Where the service's clients find pictures, for posts that the service has not seen: an address with `%s` for the
@@ -35,9 +35,9 @@ impl ProxyService {
         self
     }
 
-    /// The service's DID.
+    /// The service's name.
     #[must_use]
-    pub const fn did(&self) -> &Did {
-        &self.did
+    pub const fn service(&self) -> &DidService {
+        &self.service
     }
 }

@@ -11,6 +11,7 @@ use arroba_xrpc::{
 };
 use axum::Router;
 use axum::extract::{FromRef, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, StatusCode};
@@ -19,6 +20,7 @@ use super::well_known::requested_handle;
 use crate::auth::{Authenticator, Authority};
 use crate::host::RepoHost;
 use crate::methods::{MethodHandler, Methods};
+use crate::proxy::{self, Proxy};
 use crate::service::Service;
 
 #[derive(Clone)]
@@ -75,6 +77,7 @@ pub struct HostRoutes {
     host: RepoHost,
     authenticator: Option<Arc<dyn Authenticator>>,
     methods: Methods,
+    proxy: Option<Proxy>,
 }
 
 impl RepoHost {
@@ -90,7 +93,7 @@ impl RepoHost {
 
     /// The routes of the host, to be added to before they are put together.
     pub fn routes(&self) -> HostRoutes {
-        HostRoutes { host: self.clone(), authenticator: None, methods: Methods::new() }
+        HostRoutes { host: self.clone(), authenticator: None, methods: Methods::new(), proxy: None }
     }
 }
 
@@ -108,16 +111,31 @@ impl HostRoutes {
         self
     }
 
+    /// Forwards the methods that nobody serves here, in the name of those whom the authenticator knows; see
+    /// [`proxy`](crate::proxy). It takes every path under `/xrpc/` that has no route of its own.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
     /// The router: no fallback, its own layers and state, so that it merges with routes of your own.
     pub fn router(self) -> Router {
-        let Self { host, authenticator, methods } = self;
-        let mut router = super::read::<HostState>()
+        let Self { host, authenticator, methods, proxy } = self;
+        let read = super::read::<HostState>();
+        let read = match &proxy {
+            Some(proxy) => read.layer(from_fn_with_state(proxy.clone(), proxy::records_elsewhere)),
+            None => read,
+        };
+        let mut router = read
             .endpoint::<DescribeServer, _>(describe_server)
             .endpoint::<ResolveHandle, _>(resolve_handle)
             .route("/.well-known/atproto-did", get(atproto_did))
             .merge(methods.router(host.catalog()));
         if authenticator.is_some() {
             router = router.merge(super::write::<HostState>(host.limits()));
+        }
+        if let Some(proxy) = proxy {
+            router = router.merge(proxy::router::<HostState>(proxy));
         }
         let state = HostState {
             service: Service::new(host.clone()),

@@ -80,7 +80,7 @@ impl AppView {
     /// The app view as the operator names it.
     pub(super) fn service(&self) -> ProxyService {
         let url = format!("http://{}", self.address).parse().unwrap();
-        ProxyService::app_view(url, self.did.clone())
+        ProxyService::app_view(url, &self.did)
     }
 
     /// What is answered to a method from now on, with the revision that is claimed to be known.
