@@ -10,6 +10,7 @@ mod error;
 mod names;
 mod python;
 mod read;
+mod services;
 mod value;
 
 use std::collections::HashMap;
@@ -125,10 +126,26 @@ settings! {
     rotation_key: Secret = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
     /// The relays to tell of new events, comma-separated addresses.
     crawlers: Vec<Url> = "PDS_CRAWLERS", default Vec::new();
-    /// The address of the app view, to which `app.bsky` methods are forwarded.
+    /// The address of the app view, which gets every call that this server does not serve itself, as the account that calls.
     app_view_url: Option<Url> = "PDS_BSKY_APP_VIEW_URL", default None;
     /// The DID of the app view; needed with its address.
     app_view_did: Option<Did> = "PDS_BSKY_APP_VIEW_DID", default None;
+    /// Where clients of the app view find pictures, with `%s` for preset, DID and CID; this server's `getBlob` unless given.
+    app_view_pictures: Option<String> = "PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", default None;
+    /// The address of the moderation service, which gets the calls of `tools.ozone`.
+    mod_service_url: Option<Url> = "PDS_MOD_SERVICE_URL", default None;
+    /// The DID of the moderation service; needed with its address.
+    mod_service_did: Option<Did> = "PDS_MOD_SERVICE_DID", default None;
+    /// The address of the service that gets reports; the moderation service unless given.
+    report_service_url: Option<Url> = "PDS_REPORT_SERVICE_URL", default None;
+    /// The DID of the service that gets reports; needed with its address.
+    report_service_did: Option<Did> = "PDS_REPORT_SERVICE_DID", default None;
+    /// How long a service may take to begin its answer to a forwarded call, in milliseconds.
+    proxy_headers_timeout: Duration = "PDS_PROXY_HEADERS_TIMEOUT", default Duration::from_secs(10);
+    /// How long a service may be silent within its answer, in milliseconds.
+    proxy_body_timeout: Duration = "PDS_PROXY_BODY_TIMEOUT", default Duration::from_secs(30);
+    /// The largest answer of a service that is passed on, in bytes.
+    proxy_max_response_size: u64 = "PDS_PROXY_MAX_RESPONSE_SIZE", default 10 * 1024 * 1024;
     /// Whether requests are limited in rate.
     rate_limits_enabled: bool = "PDS_RATE_LIMITS_ENABLED", default false;
     /// Development: addresses on loopback may be asked.

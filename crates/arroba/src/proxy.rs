@@ -26,6 +26,7 @@ use arroba_net::{Dns, FetchError, Guard, GuardedClient, SystemDns};
 use arroba_xrpc::{Forwarder, ProxyLimits};
 use moka::sync::Cache;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 pub(crate) use self::call::Call;
 pub(crate) use self::elsewhere::records as records_elsewhere;
@@ -37,6 +38,8 @@ use crate::read_after_write::{LocalWrites, Patch};
 
 /// The id of app views in DID documents.
 const APP_VIEW: &str = "bsky_appview";
+/// How many answers are looked into at once.
+const PATCHES: usize = 16;
 /// How long the token of a forwarded call is good for, in seconds.
 const TOKEN_SECONDS: u64 = 60;
 
@@ -61,6 +64,8 @@ struct Inner {
     /// For services that callers name.
     chosen: Forwarder,
     patches: HashMap<Nsid, Patch>,
+    /// Answers that are looked into at once.
+    patching: Semaphore,
     /// The DIDs of feeds by their records' addresses.
     feeds: Cache<String, Did>,
 }
@@ -134,6 +139,7 @@ impl ProxyBuilder {
             configured: Forwarder::new(client, self.limits),
             chosen: Forwarder::new(host.resolver().client().clone(), self.limits),
             patches: self.patches,
+            patching: Semaphore::new(PATCHES),
             feeds: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(600)).build(),
         })))
     }

@@ -34,7 +34,7 @@ pub(crate) use self::apply::apply;
 pub use self::local::{LocalRecord, LocalWrites};
 
 /// The largest answer that is looked into, in bytes.
-pub const MAX_BYTES: usize = 2 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 /// The most records that are put into an answer, and the most that are looked for because an answer names them.
 pub const MAX_RECORDS: usize = 100;
 

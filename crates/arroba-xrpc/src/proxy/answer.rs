@@ -32,8 +32,8 @@ pub struct Answer {
 /// An answer that was looked into.
 #[derive(Debug)]
 pub enum ReadAnswer {
-    /// It is JSON: this, and the answer as it was.
-    Json(Value, Answer),
+    /// It says that it is JSON: its text, and the answer as it was.
+    Json(Bytes, Answer),
     /// It is something else, or too large; nothing of it is lost.
     Other(Answer),
 }
@@ -97,7 +97,8 @@ impl Answer {
         }
     }
 
-    /// The body as JSON, if it is JSON of at most `max_bytes` bytes that no coding hides.
+    /// The text of the body, if it is JSON of at most `max_bytes` bytes that no coding hides. It is not parsed: that takes
+    /// many times its size in memory, so whoever does it may want to wait.
     ///
     /// # Errors
     /// 502 or 504 for a body that breaks off.
@@ -119,12 +120,8 @@ impl Answer {
             }
         }
         let read = read.freeze();
-        let json = serde_json::from_slice(&read);
-        let answer = Self { status, headers, body: stream::iter([Ok(read)]).boxed() };
-        Ok(match json {
-            Ok(json) => ReadAnswer::Json(json, answer),
-            Err(_) => ReadAnswer::Other(answer),
-        })
+        let body = stream::iter([Ok(read.clone())]).boxed();
+        Ok(ReadAnswer::Json(read, Self { status, headers, body }))
     }
 
     async fn refused(mut self) -> Result<Response> {

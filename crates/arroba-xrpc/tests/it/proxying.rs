@@ -413,16 +413,14 @@ async fn json_is_read_up_to_a_size_and_nothing_else_is_lost() {
         .unwrap()
     {
         ReadAnswer::Json(json, answer) => {
-            assert_eq!(json["a"].as_str().unwrap().len(), 1000);
+            assert_eq!(json, long);
             let short = answer.with_json(&json!({"a": 1})).into_response();
             assert_eq!(short.headers()["content-length"], "7");
             assert_eq!(axum::body::to_bytes(short.into_body(), 100).await.unwrap(), "{\"a\":1}");
         }
         other => panic!("{other:?}"),
     }
-    for (kind, text) in
-        [("application/json", long), ("application/json", "{".to_owned()), ("text/plain", "{}".to_owned())]
-    {
+    for (kind, text) in [("application/json", long), ("text/plain", "{}".to_owned())] {
         match answer(reply(kind, text.clone()).await).await.read_json(500).await.unwrap() {
             ReadAnswer::Other(answer) => {
                 let response = answer.into_response();
@@ -445,7 +443,7 @@ async fn what_is_read_here_may_come_compressed() {
     let service = serve(Router::new().route("/xrpc/{method}", get(reply))).await;
     match answer(service).await.read_json(500).await.unwrap() {
         ReadAnswer::Json(json, answer) => {
-            assert_eq!(json, json!({"a": 1}));
+            assert_eq!(json, "{\"a\":1}");
             assert!(!answer.into_response().headers().contains_key("content-encoding"));
         }
         other => panic!("{other:?}"),

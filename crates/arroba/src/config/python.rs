@@ -26,7 +26,11 @@ pub(super) const ALIASES: &[Alias] = &[
     Alias { name: "BGS_HOST", settings: &[("PDS_CRAWLERS", address)] },
     Alias {
         name: "APPVIEW_HOST",
-        settings: &[("PDS_BSKY_APP_VIEW_URL", address), ("PDS_BSKY_APP_VIEW_DID", did)],
+        settings: &[
+            ("PDS_BSKY_APP_VIEW_URL", address),
+            ("PDS_BSKY_APP_VIEW_DID", did),
+            ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", pictures),
+        ],
     },
 ];
 
@@ -102,6 +106,11 @@ fn hostname(text: &str) -> Option<String> {
 
 fn address(host: &str) -> Option<String> {
     hostname(host).map(|host| format!("https://{host}"))
+}
+
+/// The library takes its app view for Bluesky's.
+fn pictures(host: &str) -> Option<String> {
+    hostname(host).map(|_| "https://cdn.bsky.app/img/%s/plain/%s/%s@jpeg".to_owned())
 }
 
 fn did(host: &str) -> Option<String> {

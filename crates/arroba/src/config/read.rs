@@ -135,12 +135,7 @@ fn load(variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, Con
     let config = match Config::read(&values) {
         Ok(config) => {
             errors.extend(check(&config));
-            if config.app_view_url.is_some() != config.app_view_did.is_some() {
-                warnings.push(
-                    "PDS_BSKY_APP_VIEW_URL and PDS_BSKY_APP_VIEW_DID have no effect without each other"
-                        .to_owned(),
-                );
-            }
+            warnings.extend(config.half_named_services());
             Some(config)
         }
         Err(wrong) => {
@@ -479,6 +474,50 @@ mod tests {
                 line => assert_eq!(lines(with(&[(name, value)])), line),
             }
         }
+    }
+
+    #[test]
+    fn services_are_those_of_the_reference() {
+        let prefixes = |config: &Config| {
+            config
+                .services()
+                .into_iter()
+                .map(|(prefix, service)| format!("{prefix} {}", service.service()))
+                .collect::<Vec<_>>()
+        };
+        let mut given = vec![
+            ("PDS_BSKY_APP_VIEW_URL", "https://api.test"),
+            ("PDS_BSKY_APP_VIEW_DID", "did:web:api.test"),
+            ("PDS_MOD_SERVICE_URL", "https://mod.test"),
+            ("PDS_MOD_SERVICE_DID", "did:web:mod.test"),
+        ];
+        let all = [
+            "did:web:api.test#bsky_appview",
+            "did:web:mod.test#atproto_labeler",
+            "did:web:mod.test#atproto_labeler",
+        ];
+        let names = ["", "tools.ozone", "com.atproto.moderation.createReport"];
+        let expected: Vec<String> =
+            names.iter().zip(all).map(|(name, service)| format!("{name} {service}")).collect();
+        assert_eq!(prefixes(&with(&given).unwrap().config), expected);
+        given.extend([
+            ("PDS_REPORT_SERVICE_URL", "https://r.test"),
+            ("PDS_REPORT_SERVICE_DID", "did:web:r.test"),
+        ]);
+        given.push(("PDS_PROXY_BODY_TIMEOUT", "5"));
+        let config = with(&given).unwrap().config;
+        assert_eq!(
+            prefixes(&config)[2],
+            "com.atproto.moderation.createReport did:web:r.test#atproto_labeler"
+        );
+        assert_eq!(
+            (config.proxy_limits().idle.as_millis(), config.proxy_limits().headers.as_secs()),
+            (5, 10)
+        );
+        assert!(with(&[]).unwrap().config.services().is_empty());
+        let python = with(&[("APPVIEW_HOST", "api.test")]).unwrap().config;
+        assert_eq!(prefixes(&python), expected[..1]);
+        assert_eq!(python.app_view_pictures.as_deref(), Some("https://cdn.bsky.app/img/%s/plain/%s/%s@jpeg"));
     }
 
     #[test]

@@ -29,7 +29,8 @@ impl Config {
         let moderation = labeler(&self.mod_service_url, &self.mod_service_did);
         let reports = labeler(&self.report_service_url, &self.report_service_did);
         let reports = reports.or_else(|| moderation.clone());
-        let named = [("", app_view), ("tools.ozone", moderation), ("com.atproto.moderation.createReport", reports)];
+        let named =
+            [("", app_view), ("tools.ozone", moderation), ("com.atproto.moderation.createReport", reports)];
         named.into_iter().filter_map(|(prefix, service)| Some((prefix, service?))).collect()
     }
 
@@ -51,7 +52,9 @@ impl Config {
         ];
         let halves = halves.into_iter().filter(|(url, did, _)| url != did);
         halves
-            .map(|(_, _, name)| format!("PDS_{name}_URL and PDS_{name}_DID have no effect without each other"))
+            .map(|(_, _, name)| {
+                format!("PDS_{name}_URL and PDS_{name}_DID have no effect without each other")
+            })
             .collect()
     }
 }

@@ -128,14 +128,15 @@ impl Pds {
             .crawlers(config.crawlers.iter().map(Url::as_str))
             .directory(Arc::new(directory))
             .rate_limits(config.rate_limits_enabled)
+            .proxy_limits(config.proxy_limits())
             .supported_collections(config.collections())
             .exports(config.exports())
             .backfill_events(config.rollback_window);
         if let Some(token) = &config.repo_token {
             builder = builder.authenticator(StaticToken::new(token.expose()));
         }
-        if let (Some(url), Some(did)) = (&config.app_view_url, &config.app_view_did) {
-            builder = builder.proxy("app.bsky", ProxyService::app_view(url.clone(), did.clone()));
+        for (prefix, service) in config.services() {
+            builder = builder.proxy(prefix, service);
         }
         if let Some(did) = &config.service_did {
             builder = builder.service_did(did.clone());

@@ -126,6 +126,11 @@ impl Call<'_> {
         Ok(client.query_json(method.as_str(), params).await?)
     }
 
+    /// A place among the answers that are looked into at once, if there is one.
+    pub(crate) fn place_to_patch(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.inner.patching.try_acquire().ok()
+    }
+
     pub(crate) fn host(&self) -> &crate::host::RepoHost {
         &self.inner.host
     }
