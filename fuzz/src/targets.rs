@@ -11,6 +11,7 @@ pub mod frame;
 pub mod json;
 pub mod jwt;
 pub mod lexicon;
+pub mod media;
 pub mod node;
 pub mod pem;
 pub mod plc;
@@ -53,6 +54,7 @@ targets!(
     json,
     jwt,
     lexicon,
+    media,
     node,
     pem,
     plc,

@@ -27,7 +27,10 @@ impl Guard {
     }
 
     /// Checks everything about a URL that can be checked before its name is resolved.
-    pub(crate) fn check(self, url: &Url) -> Result<(), FetchError> {
+    ///
+    /// # Errors
+    /// [`FetchError`], one of those that [`FetchError::is_refusal`] names.
+    pub fn check(self, url: &Url) -> Result<(), FetchError> {
         match url.scheme() {
             "https" => {}
             "http" if self != Self::Public => {}

@@ -11,7 +11,8 @@ use arroba_store::{ApplyError, NewBlob, Subject};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 
-pub(crate) use self::response::{blob_response, not_found};
+pub(crate) use self::media_type::is_media_type;
+pub(crate) use self::response::{blob_response, not_found, remote_blob_gone, remote_blob_response};
 
 use crate::host::{HostError, RepoHost};
 

@@ -23,7 +23,7 @@ mod service_token;
 mod status;
 mod sweep;
 mod tree;
-mod turn;
+pub(crate) mod turn;
 mod write;
 
 use std::fmt;
@@ -60,6 +60,7 @@ use self::turn::{Turn, Turns};
 use crate::crawlers::Crawling;
 use crate::environment::{Clock, Randomness};
 use crate::firehose::{Events, Firehose, Subscription};
+use crate::remote_blobs::RemoteBlobs;
 
 /// How long subscribers may take to go when the host closes.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -81,6 +82,7 @@ struct Inner {
     store: Arc<dyn RepoStore>,
     blob_index: Arc<dyn BlobIndex>,
     blobs: Blobs,
+    remote_blobs: Option<RemoteBlobs>,
     rotation_key: Arc<dyn Signer>,
     directory: Arc<dyn PlcDirectory>,
     resolver: Resolver,
@@ -94,7 +96,7 @@ struct Inner {
     subscriptions: Subscriptions,
     spool_directory: PathBuf,
     keys: Keys,
-    turns: Turns,
+    turns: Turns<Did>,
     firehose: Firehose,
     crawling: Option<Arc<Crawling>>,
     tasks: TaskTracker,
@@ -221,6 +223,12 @@ impl RepoHost {
         &self.0.blobs
     }
 
+    /// The blobs that live elsewhere, if the host has them.
+    #[must_use]
+    pub fn remote_blobs(&self) -> Option<&RemoteBlobs> {
+        self.0.remote_blobs.as_ref()
+    }
+
     /// Tells subscribers to go, stops the host's own tasks and waits for both. Writes still work afterwards; relays are no longer
     /// told of them. A subscriber who does not go keeps this waiting no longer than ten seconds.
     pub async fn close(&self) {
@@ -245,7 +253,7 @@ impl RepoHost {
     }
 
     /// Waits until nobody else in this process writes to the repo of `did`.
-    pub(crate) async fn turn(&self, did: &Did) -> Turn {
+    pub(crate) async fn turn(&self, did: &Did) -> Turn<Did> {
         self.0.turns.take(did).await
     }
 

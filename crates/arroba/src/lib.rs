@@ -22,6 +22,7 @@ pub mod proxy;
 mod rate_limits;
 pub mod read_after_write;
 pub mod records;
+pub mod remote_blobs;
 pub mod routes;
 mod secrets;
 mod service;
@@ -43,6 +44,7 @@ pub use crate::host::{
 };
 pub use crate::import::ImportError;
 pub use crate::pds::{Pds, PdsBuilder, stop_signal};
+pub use crate::remote_blobs::{BlobConstraints, RemoteBlobError, RemoteBlobs};
 pub use crate::routes::HostRoutes;
 pub use crate::secrets::{Secrets, SecretsError};
 pub use crate::service::Service;

@@ -1,5 +1,6 @@
 //! What routes hold: reading for everybody, and writing for whoever brings a proof.
 
+mod blobs;
 mod export;
 mod export_auth;
 mod permit;

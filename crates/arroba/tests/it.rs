@@ -10,14 +10,18 @@ mod it {
     mod embedding;
     mod examples;
     mod fixture;
+    mod media;
+    mod media_server;
     mod methods;
     mod newest_writes;
     mod on_memory;
     mod on_sqlite;
     mod pds;
     mod proxying;
+    mod python_media;
     mod python_names;
     mod python_xrpc_proxy;
+    mod remote_blobs;
     mod server;
     mod stores;
 }

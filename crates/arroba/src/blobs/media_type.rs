@@ -16,7 +16,7 @@ pub(crate) fn media_type(start: &[u8], declared: Option<&str>) -> String {
 }
 
 /// Whether `text` is a type and a subtype, perhaps with parameters; `*/*` is what clients send that do not know.
-fn is_media_type(text: &str) -> bool {
+pub(crate) fn is_media_type(text: &str) -> bool {
     let essence = text.split(';').next().unwrap_or_default().trim();
     let token = |part: &str| {
         !part.is_empty()

@@ -6,10 +6,12 @@ use arroba_xrpc::{Result, XrpcError};
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use url::Url;
 
 use super::range::{Wanted, wanted};
 
@@ -68,6 +70,23 @@ pub(crate) fn not_found() -> XrpcError {
         .with_header(CONTENT_SECURITY_POLICY, CSP)
         .with_header(X_CONTENT_TYPE_OPTIONS, NOSNIFF)
 }
+
+/// Answers a request for a blob that is elsewhere. Caches may keep the answer as long as the Python library lets them.
+pub(crate) fn remote_blob_response(url: &Url) -> Result<Response> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    let location = HeaderValue::from_str(url.as_str()).map_err(XrpcError::internal)?;
+    response.headers_mut().insert(LOCATION, location);
+    response.headers_mut().insert(CACHE_CONTROL, REMOTE_CACHE);
+    Ok(response)
+}
+
+/// The blob was elsewhere and is gone, which is as durable an answer as where it is.
+pub(crate) fn remote_blob_gone() -> XrpcError {
+    not_found().with_header(CACHE_CONTROL, REMOTE_CACHE)
+}
+
+const REMOTE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=86400");
 
 const CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");

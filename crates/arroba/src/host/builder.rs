@@ -23,6 +23,7 @@ use super::{Collections, Exports, HostError, HostPolicies, Inner, RepoHost};
 use crate::crawlers::Crawlers;
 use crate::environment::{Clock, Randomness, SystemClock, SystemRandomness};
 use crate::firehose::{Firehose, FirehoseLimits};
+use crate::remote_blobs::RemoteBlobs;
 
 /// The keys of a host, as opposed to those of its accounts.
 #[derive(Clone)]
@@ -86,6 +87,7 @@ pub struct RepoHostBuilder {
     store: Arc<dyn RepoStore>,
     blob_index: Arc<dyn BlobIndex>,
     blobs: Option<Blobs>,
+    remote_blobs: Option<RemoteBlobs>,
     directory: Option<Arc<dyn PlcDirectory>>,
     resolver: Option<Resolver>,
     catalog: Option<Arc<Catalog>>,
@@ -119,6 +121,7 @@ impl RepoHost {
             store: Arc::<S>::clone(&store),
             blob_index: store,
             blobs: None,
+            remote_blobs: None,
             directory: None,
             resolver: None,
             catalog: None,
@@ -145,6 +148,14 @@ impl RepoHostBuilder {
     #[must_use]
     pub fn blobs(mut self, blobs: Blobs) -> Self {
         self.blobs = Some(blobs);
+        self
+    }
+
+    /// Blobs that live elsewhere, kept in the same store: `getBlob` answers with their URLs, `listBlobs` lists them, and records may
+    /// refer to them. The host has none unless this is called.
+    #[must_use]
+    pub fn remote_blobs(mut self, blobs: RemoteBlobs) -> Self {
+        self.remote_blobs = Some(blobs);
         self
     }
 
@@ -292,6 +303,7 @@ impl RepoHostBuilder {
             store: self.store,
             blob_index: self.blob_index,
             blobs: self.blobs.unwrap_or_else(Blobs::memory),
+            remote_blobs: self.remote_blobs,
             rotation_key: self.keys.rotation,
             directory,
             resolver,

@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::proxy::{Proxy, ProxyBuilder, ProxyService};
 use crate::rate_limits::GLOBAL;
 use crate::read_after_write::LocalWrites;
+use crate::remote_blobs::{RemoteBlobLimits, RemoteBlobs};
 use crate::routes::service_document;
 use crate::secrets::Secrets;
 use crate::service::Service;
@@ -48,6 +49,7 @@ pub struct PdsBuilder {
     admin_password: Option<SecretDigest>,
     imports: bool,
     blobs: Option<Blobs>,
+    remote_blobs: Option<RemoteBlobLimits>,
     blob_bytes: Option<u64>,
     import_bytes: Option<u64>,
     spool_directory: Option<PathBuf>,
@@ -82,6 +84,7 @@ impl Pds {
             admin_password: None,
             imports: true,
             blobs: None,
+            remote_blobs: None,
             blob_bytes: None,
             import_bytes: None,
             spool_directory: None,
@@ -122,6 +125,11 @@ impl Pds {
             .imports(config.accepting_repo_imports)
             .blobs(blobs)
             .blob_bytes(config.blob_upload_limit)
+            .remote_blobs(
+                RemoteBlobLimits::default()
+                    .max_bytes(config.blob_max_bytes)
+                    .refetch(config.blob_refetch_days.0, &config.blob_refetch_types),
+            )
             .import_bytes(config.max_repo_import_size)
             .spool_directory(&config.data_directory)
             .backfill(config.repo_backfill_limit)
@@ -189,6 +197,13 @@ impl PdsBuilder {
     /// Where the bytes of blobs are kept; in memory unless this is called.
     pub fn blobs(mut self, blobs: Blobs) -> Self {
         self.blobs = Some(blobs);
+        self
+    }
+
+    /// Lets accounts use blobs that live elsewhere, at a public URL, within these limits: [`RepoHost::remote_blobs`] fetches them, and
+    /// the server answers with their URLs. There are none unless this is called.
+    pub fn remote_blobs(mut self, limits: RemoteBlobLimits) -> Self {
+        self.remote_blobs = Some(limits);
         self
     }
 
@@ -418,10 +433,7 @@ impl PdsBuilder {
         service_did: &Did,
         public_url: &str,
     ) -> Result<Resolver> {
-        let dns = match &self.dns {
-            Some(dns) => Arc::clone(dns),
-            None => Arc::new(SystemDns::new()?),
-        };
+        let dns = self.name_servers()?;
         let service = OnceLock::new();
         if let Ok(document) = DidDocument::from_json(service_did, service_document(service_did, public_url))
             && service_did.method() == "web"
@@ -464,6 +476,9 @@ impl PdsBuilder {
         if let Some(blobs) = &self.blobs {
             builder = builder.blobs(blobs.clone());
         }
+        if let Some(limits) = &self.remote_blobs {
+            builder = builder.remote_blobs(self.remote(limits)?);
+        }
         if let Some(bytes) = self.blob_bytes {
             builder = builder.blob_bytes(bytes);
         }
@@ -477,6 +492,23 @@ impl PdsBuilder {
             builder = builder.backfill(window);
         }
         Ok(builder.build().await?)
+    }
+
+    fn remote(&self, limits: &RemoteBlobLimits) -> Result<RemoteBlobs> {
+        let client = GuardedClient::new(self.guard, self.name_servers()?)?;
+        let blobs = RemoteBlobs::builder(self.store.clone(), client).clock(Arc::clone(&self.clock));
+        let blobs = blobs.limits(limits.clone());
+        Ok(match &self.spool_directory {
+            Some(directory) => blobs.spool_directory(directory).build(),
+            None => blobs.build(),
+        })
+    }
+
+    fn name_servers(&self) -> Result<Arc<dyn Dns>> {
+        Ok(match &self.dns {
+            Some(dns) => Arc::clone(dns),
+            None => Arc::new(SystemDns::new()?),
+        })
     }
 
     /// The name that relays are told: on localhost the port belongs to it.

@@ -4,11 +4,9 @@ use arroba_core::data::{Cid, json};
 use arroba_core::syntax::{AtIdentifier, AtUri, Did, Handle, Nsid, RecordKey, RecordPath, Tid};
 use arroba_lexicons::json::{AccountStatus, RawJson};
 use arroba_store::{
-    BlobRow, Head, Order, RecordPage, RecordQuery, RecordRow, RepoCursor, RepoRow, RepoStatus, StoreError,
+    Head, Order, RecordPage, RecordQuery, RecordRow, RepoCursor, RepoRow, RepoStatus, StoreError,
 };
 use arroba_xrpc::{Result, XrpcError};
-use axum::response::Response;
-use http::{HeaderMap, Method};
 use serde_json::value::RawValue;
 
 use super::{Service, store_failed};
@@ -151,53 +149,6 @@ impl Service {
         Ok(Page { items: items.collect(), cursor: page.next.map(|next| next.as_str().to_owned()) })
     }
 
-    /// The CIDs of the blobs that records refer to.
-    pub(crate) async fn blob_cids(
-        &self,
-        did: &Did,
-        viewer: &Viewer,
-        since: Option<Tid>,
-        after: Option<Cid>,
-        limit: u32,
-    ) -> Result<Page<Cid, Cid>> {
-        self.readable(did, viewer).await?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let index = self.0.blob_index();
-        let mut items = index.list(did, since, after, limit.saturating_add(1)).await.map_err(store_failed)?;
-        Ok(Page { cursor: cut(&mut items, limit).copied(), items })
-    }
-
-    /// The blobs that records refer to and that were never uploaded, with one of the records each.
-    pub(crate) async fn missing_blobs(
-        &self,
-        did: &Did,
-        after: Option<Cid>,
-        limit: u32,
-    ) -> Result<Page<(Cid, AtUri), Cid>> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let missing =
-            self.0.blob_index().missing(did, after, limit.saturating_add(1)).await.map_err(store_failed)?;
-        let mut items: Vec<_> =
-            missing.into_iter().map(|missing| (missing.cid, AtUri::record(did, &missing.path))).collect();
-        Ok(Page { cursor: cut(&mut items, limit).map(|(cid, _)| *cid), items })
-    }
-
-    /// The bytes of a blob that a record refers to, and that `viewer` may read.
-    pub(crate) async fn blob(
-        &self,
-        did: &Did,
-        viewer: &Viewer,
-        cid: Cid,
-        method: &Method,
-        request: &HeaderMap,
-    ) -> Result<Response> {
-        self.readable(did, viewer).await?;
-        let row = self.0.blob_index().blob(did, &cid).await.map_err(store_failed)?;
-        let visible = |row: &BlobRow| !row.temporary && (row.takedown.is_none() || *viewer == Viewer::Admin);
-        let row = row.filter(visible).ok_or_else(crate::blobs::not_found)?;
-        crate::blobs::blob_response(self.0.blobs(), &row, method, request).await
-    }
-
     /// What `describeRepo` tells of an active repo.
     pub(crate) async fn describe(&self, repo: &AtIdentifier) -> Result<Description> {
         let did = match repo {
@@ -253,7 +204,7 @@ pub(crate) const fn wire_status(status: RepoStatus) -> Option<AccountStatus> {
 }
 
 /// Cuts a page that was read one item too long; returns its last item if there is more.
-fn cut<T>(items: &mut Vec<T>, limit: usize) -> Option<&T> {
+pub(super) fn cut<T>(items: &mut Vec<T>, limit: usize) -> Option<&T> {
     let more = items.len() > limit;
     items.truncate(limit);
     items.last().filter(|_| more)

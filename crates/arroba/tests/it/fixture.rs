@@ -11,9 +11,10 @@ use arroba::environment::{FixedClock, SeededRandomness};
 use arroba::firehose::Delivery;
 use arroba::identity::Resolver;
 use arroba::identity::plc::{Directory, PlcDirectory};
+use arroba::remote_blobs::RemoteBlobLimits;
 use arroba::store::seal::MasterKey;
-use arroba::store::{BlobIndex, Memory, RepoStore, Sqlite, SqliteOptions, StoredEvent};
-use arroba::{HostKeys, NewRepo, Repo, RepoHost};
+use arroba::store::{BlobIndex, Memory, RemoteBlobIndex, RepoStore, Sqlite, SqliteOptions, StoredEvent};
+use arroba::{HostKeys, NewRepo, RemoteBlobs, Repo, RepoHost, RepoHostBuilder};
 use arroba_net::{Dns, Guard, GuardedClient, SystemDns};
 use futures::StreamExt;
 
@@ -69,15 +70,20 @@ impl<S: Backend> World<S> {
     }
 
     async fn with(store: S, seed: u8, clock: Arc<FixedClock>, directory: Arc<Directory>) -> Self {
-        let plc: Arc<dyn PlcDirectory> = Arc::clone(&directory) as _;
-        let host = RepoHost::builder("pds.test", keys(), store.clone())
-            .directory(plc)
-            .resolver(resolver(&directory))
-            .clock(Arc::clone(&clock) as _)
-            .randomness(Arc::new(SeededRandomness::new([seed; 32])))
-            .build()
-            .await
-            .unwrap();
+        let host = builder(&store, seed, &clock, &directory).build().await.unwrap();
+        Self { host, directory, clock, store }
+    }
+
+    /// A host that has remote blobs.
+    pub(crate) async fn with_remote_blobs(client: GuardedClient, limits: RemoteBlobLimits) -> Self
+    where
+        S: RemoteBlobIndex,
+    {
+        let clock = Arc::new(FixedClock::new(START_MICROS));
+        let directory = Arc::new(directory(&clock));
+        let store = S::empty().await;
+        let blobs = RemoteBlobs::builder(store.clone(), client).clock(Arc::clone(&clock) as _).limits(limits);
+        let host = builder(&store, 1, &clock, &directory).remote_blobs(blobs.build()).build().await.unwrap();
         Self { host, directory, clock, store }
     }
 
@@ -136,6 +142,19 @@ impl<S: Backend> World<S> {
         }
         commits
     }
+}
+
+fn builder<S: Backend>(
+    store: &S,
+    seed: u8,
+    clock: &Arc<FixedClock>,
+    directory: &Arc<Directory>,
+) -> RepoHostBuilder {
+    RepoHost::builder("pds.test", keys(), store.clone())
+        .directory(Arc::clone(directory) as Arc<dyn PlcDirectory>)
+        .resolver(resolver(directory))
+        .clock(Arc::clone(clock) as _)
+        .randomness(Arc::new(SeededRandomness::new([seed; 32])))
 }
 
 pub(crate) fn directory(clock: &Arc<FixedClock>) -> Directory {

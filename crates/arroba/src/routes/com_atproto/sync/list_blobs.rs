@@ -1,8 +1,7 @@
 //! `com.atproto.sync.listBlobs`
 
-use arroba_core::data::Cid;
 use arroba_lexicons::com_atproto::sync::list_blobs::{self, ListBlobs};
-use arroba_xrpc::{Output, Query, Result, XrpcError};
+use arroba_xrpc::{Output, Query, Result};
 use axum::extract::State;
 
 use crate::auth::Viewer;
@@ -13,8 +12,7 @@ pub(crate) async fn list_blobs(
     viewer: Viewer,
     Query(params): Query<ListBlobs>,
 ) -> Result<Output<ListBlobs>> {
-    let after = params.cursor.as_deref().map(Cid::parse).transpose();
-    let after = after.map_err(|_| XrpcError::invalid_request("Malformed cursor"))?;
+    let after = params.cursor.as_deref();
     let page = service.blob_cids(&params.did, &viewer, params.since, after, params.limit).await?;
-    Ok(Output(list_blobs::Output { cursor: page.cursor.map(|cid| cid.to_string()), cids: page.items }))
+    Ok(Output(list_blobs::Output { cursor: page.cursor, cids: page.items }))
 }
