@@ -13,8 +13,8 @@ mod validate;
 mod violation;
 
 pub use catalog::{Catalog, CatalogError};
-pub use document::Document;
-pub use error::{SchemaError, ValidationError};
+pub use document::{Document, MAX_DEFINITIONS, MAX_DOCUMENT_BYTES};
+pub use error::{SchemaError, ShapeError, ValidationError};
 pub use format::StringFormat;
 pub use reference::Reference;
 pub use schema::{
@@ -22,5 +22,8 @@ pub use schema::{
     MethodSchema, ObjectSchema, ParamsSchema, Permission, PermissionSetSchema, RecordSchema, Schema,
     StringSchema, SubscriptionSchema, UnionSchema,
 };
-pub use validate::{BlobRule, Validator, validate_input, validate_output, validate_record};
+pub use validate::{
+    BlobRule, BodyFault, Payload, Unknown, Validator, Verdict, validate_input, validate_output,
+    validate_record,
+};
 pub use violation::{Path, Violation};

@@ -1,4 +1,4 @@
-//! DIDs, handles and the PLC directory.
+//! DIDs, handles, the PLC directory, and the lexicons that others publish.
 //!
 //! An identity from its first operation to its last, in a directory of this process
 //! ([`DirectoryClient`](plc::DirectoryClient) is one elsewhere):
@@ -39,6 +39,7 @@ mod did_document;
 mod did_web;
 mod error;
 mod handle;
+pub mod lexicon;
 mod local;
 pub mod plc;
 mod resolver;
@@ -49,6 +50,7 @@ pub use self::{
     did_document::{DidDocument, DocumentError, MAX_DOCUMENT_BYTES},
     error::ResolveError,
     handle::HandleResolver,
+    lexicon::{LexiconError, LexiconResolver},
     local::{Local, LocalIdentities},
     resolver::{HandleStatus, Identity, Resolver, ResolverBuilder},
 };

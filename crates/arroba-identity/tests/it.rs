@@ -8,8 +8,11 @@ mod it {
     mod documents;
     mod fixtures;
     mod handles;
+    mod lexicon_gathering;
+    mod lexicons;
     mod parsers;
     mod plc_log;
+    mod publisher;
     mod python_did;
     mod python_util;
     mod resolver;

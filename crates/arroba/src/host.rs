@@ -14,6 +14,7 @@ pub(crate) mod events;
 mod hide;
 mod identity;
 mod keys;
+mod learn;
 mod list;
 mod past;
 mod policies;
@@ -32,10 +33,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arroba_core::crypto::{PrivateKey, Signer};
-use arroba_core::lexicon::Catalog;
+use arroba_core::lexicon::{Catalog, Unknown};
 use arroba_core::syntax::{Datetime, Did, Handle, Tid};
-use arroba_identity::Resolver;
 use arroba_identity::plc::PlcDirectory;
+use arroba_identity::{LexiconResolver, Resolver};
 use arroba_store::blobs::Blobs;
 use arroba_store::{BlobIndex, RepoRow, RepoStore};
 use arroba_xrpc::Subscriptions;
@@ -87,6 +88,8 @@ struct Inner {
     directory: Arc<dyn PlcDirectory>,
     resolver: Resolver,
     catalog: Arc<Catalog>,
+    unknown: Unknown,
+    lexicons: Option<LexiconResolver>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     clock_id: u16,

@@ -2,7 +2,7 @@
 
 use arroba_core::data::blob_ref::{self, BlobRef, FoundBlob};
 use arroba_core::data::{Cid, Value, cbor, json};
-use arroba_core::lexicon::{Catalog, ValidationError, validate_record};
+use arroba_core::lexicon::{Catalog, Unknown, ValidationError, Validator, Verdict};
 use arroba_core::syntax::{Nsid, RecordKey};
 use arroba_lexicons::backlinks;
 use arroba_lexicons::json::ValidationStatus;
@@ -13,7 +13,8 @@ use crate::host::Content;
 /// The largest record, encoded. Spec: <https://atproto.com/specs/sync#commit-message>.
 pub const MAX_RECORD_BYTES: usize = 1_000_000;
 
-/// Which records are checked against their lexicon.
+/// Which records are checked against their lexicon. A host may refuse unknown lexicons whatever a writer asks for:
+/// [`RepoHostBuilder::unknown_lexicons`](crate::RepoHostBuilder::unknown_lexicons).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Validate {
     /// Those whose lexicon is known; others are taken as they are.
@@ -54,7 +55,7 @@ pub enum RecordError {
         /// What the record says, as far as it can be shown.
         found: String,
     },
-    /// The lexicon is not known, and the writer asked for a check.
+    /// The lexicon is not known, and the writer asked for a check or the host takes no other records.
     #[error("no lexicon for {0}")]
     UnknownType(Nsid),
     /// The record breaks its lexicon.
@@ -92,6 +93,17 @@ pub struct Record {
     pub(crate) subject: Option<String>,
 }
 
+/// What records are held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'c> {
+    /// The lexicons that are known.
+    pub catalog: &'c Catalog,
+    /// What becomes of records of the others.
+    pub unknown: Unknown,
+    /// Which records are checked.
+    pub validate: Validate,
+}
+
 /// Checks `content` as a record of `collection` at `rkey` and encodes it.
 ///
 /// A missing `$type` is filled in.
@@ -100,11 +112,10 @@ pub struct Record {
 ///
 /// The first rule that it breaks.
 pub fn prepare(
-    catalog: &Catalog,
+    rules: Rules<'_>,
     collection: &Nsid,
     rkey: &RecordKey,
     content: Content,
-    validate: Validate,
 ) -> Result<Record, RecordError> {
     let mut value = match content {
         Content::Value(value) => value,
@@ -112,16 +123,7 @@ pub fn prepare(
         Content::RawJson(json) => json::from_str(json.get()).map_err(RecordError::Data)?.into_owned(),
     };
     fill_type(&mut value, collection)?;
-    let validation = match validate {
-        Validate::Never => None,
-        Validate::Known | Validate::Always if catalog.knows_record(collection) => {
-            validate_record(catalog, collection, rkey, &value)
-                .map_err(|source| RecordError::Invalid { collection: collection.clone(), source })?;
-            Some(ValidationStatus::Valid)
-        }
-        Validate::Known => Some(ValidationStatus::Unknown),
-        Validate::Always => return Err(RecordError::UnknownType(collection.clone())),
-    };
+    let validation = validate(rules, collection, rkey, &value)?;
     let blobs = blobs(&value)?;
     let bytes = cbor::encode(&value);
     if bytes.len() > MAX_RECORD_BYTES {
@@ -134,6 +136,28 @@ pub fn prepare(
         validation,
         subject: backlinks::of(collection, &value).map(|link| link.target.to_owned()),
     })
+}
+
+/// Holds a record to its lexicon.
+fn validate(
+    rules: Rules<'_>,
+    collection: &Nsid,
+    rkey: &RecordKey,
+    value: &Value<'_>,
+) -> Result<Option<ValidationStatus>, RecordError> {
+    let Rules { catalog, unknown, validate } = rules;
+    let unknown = if validate == Validate::Always { Unknown::Refuse } else { unknown };
+    if !catalog.knows_record(collection) && unknown == Unknown::Refuse {
+        return Err(RecordError::UnknownType(collection.clone()));
+    }
+    if validate == Validate::Never {
+        return Ok(None);
+    }
+    let verdict = Validator::new(catalog).unknown(unknown).verdict(collection, rkey, value);
+    match verdict.map_err(|source| RecordError::Invalid { collection: collection.clone(), source })? {
+        Verdict::Valid => Ok(Some(ValidationStatus::Valid)),
+        Verdict::Unknown => Ok(Some(ValidationStatus::Unknown)),
+    }
 }
 
 fn fill_type(value: &mut Value<'static>, collection: &Nsid) -> Result<(), RecordError> {

@@ -10,6 +10,7 @@ mod it {
     mod embedding;
     mod examples;
     mod fixture;
+    mod lexicons;
     mod media;
     mod media_server;
     mod methods;

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use super::{
     ArraySchema, BlobSchema, BodySchema, Def, IntegerSchema, MethodSchema, ObjectSchema, ParamsSchema,
-    Reference, Schema, SchemaError, StringSchema, UnionSchema, reference::is_def_name,
+    Reference, Schema, SchemaError, StringSchema, UnionSchema, error::shown, reference::is_def_name,
 };
 use crate::syntax::Nsid;
 
 /// Checks a definition on its own.
 pub(super) fn def(name: &str, def: &Def) -> Result<(), SchemaError> {
     if !is_def_name(name) {
-        return Err(SchemaError::Name(name.to_owned()));
+        return Err(SchemaError::Name(shown(name)));
     }
     let primary = !matches!(def, Def::Token | Def::Data(_));
     if primary && name != "main" {
@@ -43,7 +43,7 @@ pub(super) fn neighbours(home: &Nsid, defs: &BTreeMap<String, Def>) -> Result<()
         }
         match names.get(&reference) {
             Some(Def::Data(_) | Def::Record(_)) => {}
-            _ => return Err(SchemaError::Target(reference.to_string())),
+            _ => return Err(SchemaError::Target(shown(reference.as_str()))),
         }
     }
     Ok(())
@@ -114,7 +114,7 @@ fn body(body: &BodySchema) -> Result<(), SchemaError> {
 
 fn errors(names: &[String]) -> Result<(), SchemaError> {
     match names.iter().find(|name| name.is_empty() || name.contains(char::is_whitespace)) {
-        Some(name) => Err(SchemaError::Name(name.clone())),
+        Some(name) => Err(SchemaError::Name(shown(name))),
         None => Ok(()),
     }
 }
@@ -144,7 +144,7 @@ fn object(object: &ObjectSchema) -> Result<(), SchemaError> {
 
 fn declared(names: &[String], properties: &BTreeMap<String, Schema>) -> Result<(), SchemaError> {
     match names.iter().find(|name| !properties.contains_key(*name)) {
-        Some(name) => Err(SchemaError::Undeclared(name.clone())),
+        Some(name) => Err(SchemaError::Undeclared(shown(name))),
         None => Ok(()),
     }
 }
@@ -181,7 +181,7 @@ fn blob(blob: &BlobSchema) -> Result<(), SchemaError> {
         (kind, subtype) == ("*", "*") || named(kind) && (subtype == "*" || named(subtype))
     };
     match blob.accept.iter().flatten().find(|pattern| !whole(pattern)) {
-        Some(pattern) => Err(SchemaError::MediaType(pattern.clone())),
+        Some(pattern) => Err(SchemaError::MediaType(shown(pattern))),
         None => Ok(()),
     }
 }

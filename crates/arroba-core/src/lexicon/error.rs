@@ -2,16 +2,31 @@
 
 use thiserror::Error;
 
-use super::{KeyKind, Path, Violation};
+use super::{BodyFault, KeyKind, Path, Violation};
 use crate::syntax::{Nsid, RecordKey};
 
 /// Why a lexicon document was refused.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SchemaError {
     /// It is not JSON, or not of the shape of a lexicon document.
     #[error("not a lexicon document")]
-    Shape(#[from] serde_json::Error),
+    Shape(#[source] ShapeError),
+    /// It is longer than [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES).
+    #[error("document is longer than {} bytes", super::MAX_DOCUMENT_BYTES)]
+    TooLarge,
+    /// It is nested more deeply than a record may be.
+    #[error("document is nested too deeply")]
+    TooDeep,
+    /// It defines more than [`MAX_DEFINITIONS`](super::MAX_DEFINITIONS).
+    #[error("{0} definitions, more than {max}", max = super::MAX_DEFINITIONS)]
+    TooManyDefinitions(usize),
+    /// The record that should hold it is of another type.
+    #[error("record is not of type com.atproto.lexicon.schema")]
+    RecordType,
+    /// The record that should hold it holds the document of another name.
+    #[error("document is {0}")]
+    OtherName(Nsid),
     /// It is written in another version of the language.
     #[error("lexicon language version {0} instead of 1")]
     Version(u32),
@@ -54,7 +69,27 @@ pub enum SchemaError {
 
 impl SchemaError {
     pub(super) fn within(self, part: &str) -> Self {
-        Self::Within { part: part.to_owned(), source: Box::new(self) }
+        Self::Within { part: shown(part), source: Box::new(self) }
+    }
+}
+
+impl From<serde_json::Error> for SchemaError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Shape(ShapeError(shown(&error.to_string())))
+    }
+}
+
+/// What the JSON of a document has that it should not have, or the other way round.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct ShapeError(String);
+
+/// As much of a text as a message repeats: texts of documents may be long, and errors are kept and logged.
+pub(super) fn shown(text: &str) -> String {
+    const MAX_CHARS: usize = 160;
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -85,5 +120,21 @@ pub enum ValidationError {
         path: Path,
         /// Which rule.
         violation: Violation,
+    },
+    /// A body is not what the method takes or gives.
+    #[error("{side} {fault}")]
+    Body {
+        /// Which body: `Input` or `Output`.
+        side: &'static str,
+        /// What is wrong with it.
+        fault: BodyFault,
+    },
+    /// An error has a name that the method does not declare and that XRPC does not have for every method.
+    #[error("{nsid} declares no error {name}")]
+    UndeclaredError {
+        /// The method.
+        nsid: Nsid,
+        /// The error.
+        name: String,
     },
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::error::SchemaError;
+use super::error::{SchemaError, shown};
 use crate::syntax::Nsid;
 
 /// A definition's full name: `nsid` for the main one, `nsid#name` for another.
@@ -17,7 +17,7 @@ impl Reference {
     /// # Errors
     /// If it is none of these.
     pub fn parse(text: &str, home: &Nsid) -> Result<Self, SchemaError> {
-        let malformed = || SchemaError::Reference(text.to_owned());
+        let malformed = || SchemaError::Reference(shown(text));
         let named = |nsid| Nsid::parse(nsid).map_err(|_| malformed());
         let (nsid, name) = match text.split_once('#') {
             None => (named(text)?, "main"),
@@ -34,6 +34,12 @@ impl Reference {
     #[must_use]
     pub fn new(nsid: &Nsid, name: &str) -> Self {
         if name == "main" { Self(nsid.as_str().into()) } else { Self(format!("{nsid}#{name}").into()) }
+    }
+
+    /// The document's name and the definition's name in it.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &str) {
+        self.0.split_once('#').unwrap_or((&self.0, "main"))
     }
 
     /// The name as it stands in the `$type` field of data.

@@ -118,6 +118,9 @@ pub enum Violation {
     /// Lists and maps are nested too deeply.
     #[error("is nested too deeply")]
     TooDeep,
+    /// The schema's lists of choices are too long for so many values.
+    #[error("takes too long to check")]
+    TooMuch,
     /// A parameter that holds one value was given more than once.
     #[error("must be given once")]
     Repeated,

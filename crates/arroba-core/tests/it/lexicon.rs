@@ -3,8 +3,8 @@
 use arroba_core::{
     data::json,
     lexicon::{
-        BlobRule, Catalog, Def, Document, Schema, SchemaError, ValidationError, Validator, validate_input,
-        validate_output, validate_record,
+        BlobRule, Catalog, Def, Document, MAX_DEFINITIONS, MAX_DOCUMENT_BYTES, Schema, SchemaError,
+        ValidationError, Validator, validate_input, validate_output, validate_record,
     },
     syntax::{Nsid, RecordKey},
 };
@@ -303,12 +303,115 @@ fn what_the_language_lets_pass() {
     assert!(matches!(document.def("main"), Some(Def::Data(Schema::Object(_)))));
 }
 
+/// A document whose one definition is this.
+fn with_def(def: &str) -> String {
+    format!(r#"{{"lexicon":1,"id":"com.example.hostile","defs":{{"a":{def}}}}}"#)
+}
+
 #[test]
 fn deep_documents_are_refused_without_overflow() {
-    let depth = 10_000;
-    let mut text = r#"{"lexicon":1,"id":"com.example.deep","defs":{"a":"#.to_owned();
-    text.push_str(&r#"{"type":"array","items":"#.repeat(depth));
-    text.push_str(r#"{"type":"integer"}"#);
-    text.push_str(&"}".repeat(depth + 2));
-    assert!(matches!(Document::from_slice(text.as_bytes()), Err(SchemaError::Shape(_))));
+    for depth in [40, 10_000] {
+        let nested = format!(
+            r#"{}{{"type":"integer"}}{}"#,
+            r#"{"type":"array","items":"#.repeat(depth),
+            "}".repeat(depth)
+        );
+        assert!(
+            matches!(Document::from_slice(with_def(&nested).as_bytes()), Err(SchemaError::TooDeep)),
+            "{depth}"
+        );
+    }
+    let mut items = json!({"type": "integer"});
+    for _ in 0..20_000 {
+        let outer = [("type".to_owned(), "array".into()), ("items".to_owned(), items)];
+        items = Value::Object(outer.into_iter().collect());
+    }
+    assert!(matches!(Document::from_json(items), Err(SchemaError::TooDeep)));
+    // As deep as a record may be is not too deep.
+    let nested =
+        format!(r#"{}{{"type":"integer"}}{}"#, r#"{"type":"array","items":"#.repeat(28), "}".repeat(28));
+    assert!(Document::from_slice(with_def(&nested).as_bytes()).is_ok());
+}
+
+#[test]
+fn huge_documents_are_refused() {
+    let long = with_def(&format!(r#"{{"type":"string","default":"{}"}}"#, "x".repeat(MAX_DOCUMENT_BYTES)));
+    assert!(matches!(Document::from_slice(long.as_bytes()), Err(SchemaError::TooLarge)));
+    let long = json!({"lexicon": 1, "id": "com.example.hostile", "defs": {
+        "a": {"type": "string", "enum": vec!["x"; MAX_DOCUMENT_BYTES / 3]}}});
+    assert!(matches!(Document::from_json(long), Err(SchemaError::TooLarge)));
+    let many = |count: usize| {
+        let defs: serde_json::Map<_, _> =
+            (0..count).map(|n| (format!("d{n}"), json!({"type": "token"}))).collect();
+        Document::from_json(json!({"lexicon": 1, "id": "com.example.hostile", "defs": defs}))
+    };
+    assert!(many(MAX_DEFINITIONS).is_ok());
+    let too_many = MAX_DEFINITIONS + 1;
+    assert!(matches!(many(too_many), Err(SchemaError::TooManyDefinitions(count)) if count == too_many));
+}
+
+#[test]
+fn complaints_are_short() {
+    let long = "x".repeat(100_000);
+    for def in [
+        format!(r#"{{"type":"{long}"}}"#),
+        format!(r#"{{"type":"ref","ref":"{long}"}}"#),
+        format!(r##"{{"type":"object","properties":{{"f":{{"type":"ref","ref":"#{long}"}}}}}}"##),
+        format!(r#"{{"type":"object","required":["{long}"]}}"#),
+        format!(r#"{{"type":"object","properties":{{"{long}":{{"type":"token"}}}}}}"#),
+        format!(r#"{{"type":"blob","accept":["{long}"]}}"#),
+        format!(r#"{{"type":"string","maxLength":"{long}"}}"#),
+    ] {
+        let error = Document::from_slice(with_def(&def).as_bytes()).expect_err("a bad document");
+        let mut source: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(found) = source {
+            assert!(found.to_string().len() < 1_000, "{found}");
+            source = found.source();
+        }
+    }
+}
+
+#[test]
+fn definitions_in_circles_are_taken_and_end() {
+    let mut catalog = Catalog::new();
+    for (name, other) in [("a", "b"), ("b", "a")] {
+        let document = json!({"lexicon": 1, "id": format!("com.example.{name}"), "defs": {"main": {
+            "type": "record", "key": "any", "record": {"type": "object", "properties": {
+                "other": {"type": "ref", "ref": format!("com.example.{other}")},
+                "list": {"type": "ref", "ref": "#list"}}}},
+            "list": {"type": "array", "items": {"type": "ref", "ref": "#list"}}}});
+        catalog.add(Document::from_json(document).expect("a document")).expect("a new name");
+    }
+    assert_eq!(catalog.dangling(), []);
+    let record = json!({"$type": "com.example.a", "list": [[], [[]]],
+        "other": {"$type": "com.example.b", "other": {"$type": "com.example.a", "list": [[1]]}}});
+    let record = json::from_json_value(&record).expect("the data model");
+    let error =
+        validate_record(&catalog, &nsid("com.example.a"), &RecordKey::parse("x").expect("a key"), &record);
+    assert_eq!(
+        error.expect_err("an integer in a list of lists").to_string(),
+        "Record/other/other/list/0/0 must be array, not integer"
+    );
+}
+
+#[test]
+fn documents_in_records() {
+    let read = |name: &str, record: Value| {
+        let record = json::from_json_value(&record).expect("the data model");
+        Document::from_record(&nsid(name), &record)
+    };
+    let record = json!({"$type": "com.atproto.lexicon.schema", "lexicon": 1, "id": "com.example.note", "defs": {
+        "main": {"type": "object", "properties": {"a": {"type": "integer"}}}}});
+    let document = read("com.example.note", record.clone()).expect("a document");
+    assert!(matches!(document.def("main"), Some(Def::Data(Schema::Object(_)))));
+    let other = read("com.example.other", record.clone());
+    assert!(matches!(other, Err(SchemaError::OtherName(name)) if name.as_str() == "com.example.note"));
+    for kind in [Value::Null, json!("com.atproto.lexicon.schema#main"), json!(1)] {
+        let mut record = record.clone();
+        record["$type"] = kind;
+        assert!(matches!(read("com.example.note", record), Err(SchemaError::RecordType)));
+    }
+    let mut broken = record;
+    broken["defs"]["main"]["properties"]["a"] = json!({"type": "integer", "minimum": 2, "maximum": 1});
+    assert!(matches!(read("com.example.note", broken), Err(SchemaError::Within { .. })));
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arroba_core::crypto::Signer;
-use arroba_core::lexicon::Catalog;
-use arroba_identity::Resolver;
+use arroba_core::lexicon::{Catalog, Unknown};
 use arroba_identity::plc::{DirectoryClient, PUBLIC_DIRECTORY, PlcDirectory};
+use arroba_identity::{LexiconResolver, Resolver};
 use arroba_net::{Guard, GuardedClient, SystemDns};
 use arroba_store::blobs::Blobs;
 use arroba_store::seal::SealingKeys;
@@ -62,6 +62,8 @@ pub struct HostLimits {
     pub temporary_blobs: Duration,
     /// How many unsealed signing keys are kept at hand.
     pub cached_keys: u64,
+    /// How long a write may wait for lexicons to be resolved, if the host resolves any.
+    pub lexicon_wait: Duration,
     /// The window and buffers of the firehose.
     pub firehose: FirehoseLimits,
 }
@@ -74,6 +76,7 @@ impl Default for HostLimits {
             event_bytes: 32 << 30,
             temporary_blobs: Duration::from_secs(24 * 60 * 60),
             cached_keys: 10_000,
+            lexicon_wait: Duration::from_secs(2),
             firehose: FirehoseLimits::default(),
         }
     }
@@ -91,6 +94,8 @@ pub struct RepoHostBuilder {
     directory: Option<Arc<dyn PlcDirectory>>,
     resolver: Option<Resolver>,
     catalog: Option<Arc<Catalog>>,
+    unknown: Unknown,
+    lexicons: Option<LexiconResolver>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     crawlers: Option<Crawlers>,
@@ -125,6 +130,8 @@ impl RepoHost {
             directory: None,
             resolver: None,
             catalog: None,
+            unknown: Unknown::Allow,
+            lexicons: None,
             clock: Arc::new(SystemClock),
             randomness: Arc::new(SystemRandomness),
             crawlers: None,
@@ -177,6 +184,37 @@ impl RepoHostBuilder {
     #[must_use]
     pub fn catalog(mut self, catalog: Arc<Catalog>) -> Self {
         self.catalog = Some(catalog);
+        self
+    }
+
+    /// What becomes of records whose lexicon is not known: allowed unless this is called, and said to be unknown.
+    ///
+    /// With [`Unknown::Refuse`] the host takes no record of a collection that it does not know, whatever the request says of
+    /// validation; deleting works, and so does importing a repo that has such records.
+    #[must_use]
+    pub const fn unknown_lexicons(mut self, unknown: Unknown) -> Self {
+        self.unknown = unknown;
+        self
+    }
+
+    /// Resolves the lexicons of records that are written to collections that the host does not know, and checks the records
+    /// against what is published. Off unless this is called: the network then has a say in which records are valid.
+    ///
+    /// A write waits for it no longer than [`lexicon_wait`](Self::lexicon_wait), before it takes its repo's turn, and a
+    /// call to write resolves 8 lexicons at most. Where the lexicon does not resolve, or not in time, or refers where the record
+    /// has something to one that does not resolve, the record is treated as one of unknown type: it is taken with the status
+    /// unknown, unless the writer asked for a check or the host refuses unknown lexicons. A resolution that takes longer goes on,
+    /// and the next write finds its answer. The lexicons of [`catalog`](Self::catalog) are never asked for.
+    #[must_use]
+    pub fn resolve_lexicons(mut self, resolver: LexiconResolver) -> Self {
+        self.lexicons = Some(resolver);
+        self
+    }
+
+    /// How long a write may wait for lexicons to be resolved; 2 seconds unless this is called.
+    #[must_use]
+    pub const fn lexicon_wait(mut self, wait: Duration) -> Self {
+        self.limits.lexicon_wait = wait;
         self
     }
 
@@ -308,6 +346,8 @@ impl RepoHostBuilder {
             directory,
             resolver,
             catalog: self.catalog.unwrap_or_else(arroba_lexicons::catalog),
+            unknown: self.unknown,
+            lexicons: self.lexicons,
             clock: self.clock,
             randomness: self.randomness,
             clock_id: u16::from_be_bytes(clock_id) % 1024,

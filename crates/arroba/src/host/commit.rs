@@ -51,7 +51,9 @@ impl RepoHost {
         writes: impl IntoIterator<Item = Write>,
         options: CommitOptions,
     ) -> Result<CommitOutcome, HostError> {
-        let prepared = self.prepare(writes.into_iter().collect(), &options)?;
+        let writes: Vec<_> = writes.into_iter().collect();
+        let learned = self.learn([(&writes[..], &options)]).await;
+        let prepared = self.prepare(writes, &options, &learned)?;
         let _turn = self.0.turns.take(did).await;
         self.commit_in_turn(did, &prepared, &options).await
     }

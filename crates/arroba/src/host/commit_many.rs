@@ -49,8 +49,10 @@ impl RepoHost {
     ) -> Vec<Result<CommitOutcome, HostError>> {
         let mut results: Vec<Option<Result<CommitOutcome, HostError>>> = Vec::new();
         let mut waiting = Vec::new();
+        let batches: Vec<_> = batches.into_iter().collect();
+        let learned = self.learn(batches.iter().map(|batch| (&batch.writes[..], &batch.options))).await;
         for (index, Batch { did, writes, options }) in batches.into_iter().enumerate() {
-            match self.prepare(writes, &options) {
+            match self.prepare(writes, &options, &learned) {
                 Ok(prepared) => {
                     waiting.push(Pending { index, did, prepared, options });
                     results.push(None);

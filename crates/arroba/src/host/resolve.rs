@@ -10,8 +10,9 @@ use arroba_core::syntax::{AtUri, Did, RecordPath};
 use arroba_lexicons::json::SwapRecord;
 use arroba_store::ApplyError;
 
+use super::learn::Learned;
 use super::{CommitOptions, HostError, RepoHost, Write, WriteResult, Written};
-use crate::records::{Record, prepare};
+use crate::records::{Record, Rules, prepare};
 
 /// A write whose key is settled and whose record is checked and encoded.
 #[derive(Debug)]
@@ -41,16 +42,24 @@ impl RepoHost {
         &self,
         writes: Vec<Write>,
         options: &CommitOptions,
+        learned: &Learned,
     ) -> Result<Vec<Prepared>, HostError> {
         if writes.len() > MAX_OPS {
             return Err(HostError::TooManyWrites(writes.len()));
         }
-        writes.into_iter().map(|write| self.prepare_one(write, options)).collect()
+        writes.into_iter().map(|write| self.prepare_one(write, options, learned)).collect()
     }
 
-    fn prepare_one(&self, write: Write, options: &CommitOptions) -> Result<Prepared, HostError> {
+    fn prepare_one(
+        &self,
+        write: Write,
+        options: &CommitOptions,
+        learned: &Learned,
+    ) -> Result<Prepared, HostError> {
         let checked = |path: &RecordPath, content| {
-            prepare(&self.0.catalog, &path.collection, &path.rkey, content, options.validate)
+            let catalog = learned.of(&path.collection).unwrap_or(&self.0.catalog);
+            let rules = Rules { catalog, unknown: self.0.unknown, validate: options.validate };
+            prepare(rules, &path.collection, &path.rkey, content)
         };
         let (path, action) = match write {
             Write::Create { collection, rkey, content } => {

@@ -1,10 +1,11 @@
 //! The JSON form of lexicon documents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use crate::{
+    lexicon::error::shown,
     lexicon::{
         ArraySchema, BlobSchema, BodySchema, BooleanSchema, BytesSchema, Def, IntegerSchema, KeyKind,
         MethodSchema, ObjectSchema, ParamsSchema, Permission, PermissionSetSchema, RecordSchema, Reference,
@@ -209,6 +210,7 @@ impl Typed {
                 max_length,
             }),
             Self::Object { properties, required, nullable } => {
+                let (required, nullable) = (each_once(required), each_once(nullable));
                 Schema::Object(ObjectSchema { properties: fields(home, properties)?, required, nullable })
             }
             Self::Ref { reference } => Schema::Ref(Reference::parse(&reference, home)?),
@@ -265,7 +267,7 @@ fn params(home: &Nsid, parameters: Option<Box<Typed>>) -> Result<ParamsSchema, S
     match parameters.map(|parameters| *parameters) {
         None => Ok(ParamsSchema::default()),
         Some(Typed::Params { properties, required }) => {
-            Ok(ParamsSchema { properties: fields(home, properties)?, required })
+            Ok(ParamsSchema { properties: fields(home, properties)?, required: each_once(required) })
         }
         Some(_) => Err(SchemaError::Misplaced("parameters that are not of type params")),
     }
@@ -286,6 +288,13 @@ fn union(home: &Nsid, refs: &[String], closed: bool) -> Result<UnionSchema, Sche
     Ok(UnionSchema { refs, closed })
 }
 
+/// A name that is listed a thousand times costs no more than one, whenever data is checked.
+fn each_once(mut names: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}
+
 fn names(errors: Vec<DeclaredError>) -> Vec<String> {
     errors.into_iter().map(|error| error.name).collect()
 }
@@ -299,6 +308,6 @@ fn key_kind(text: &str) -> Result<KeyKind, SchemaError> {
             .strip_prefix("literal:")
             .and_then(|key| RecordKey::parse(key).ok())
             .map(KeyKind::Literal)
-            .ok_or_else(|| SchemaError::KeyKind(other.to_owned())),
+            .ok_or_else(|| SchemaError::KeyKind(shown(other))),
     }
 }

@@ -1,6 +1,9 @@
 //! References to blobs.
 
-use super::{BlobRule, Fault, Violation};
+use super::{
+    BlobRule, Violation,
+    walk::{Fault, listed},
+};
 use crate::{
     data::{BlobRef, Link, Map, Value},
     lexicon::BlobSchema,
@@ -12,14 +15,31 @@ pub(super) fn blob(schema: &BlobSchema, rule: BlobRule, value: &Value<'_>) -> Re
         BlobRule::Strict => strict(map)?,
         BlobRule::Lenient => lenient(map).ok_or_else(|| Fault::new(Violation::Blob))?,
     };
-    if let Some(accept) =
-        schema.accept.as_ref().filter(|accept| !accept.iter().any(|one| admits(one, &mime_type)))
-    {
-        return Err(Fault::new(Violation::MediaType(accept.join(", "))));
+    schema.check_known(&mime_type, size).map_err(Fault::new)
+}
+
+impl BlobSchema {
+    /// Checks a blob's own media type and its size in bytes, where the caller knows them: of an upload, or of something that
+    /// lies elsewhere. [`Catalog::field`](crate::lexicon::Catalog::field) finds the schema of a field.
+    ///
+    /// Types in `accept` are `*/*`, `type/*` or exact, and compared with regard to case.
+    ///
+    /// # Errors
+    /// [`Violation::MediaType`] or [`Violation::BlobSize`].
+    pub fn check(&self, mime_type: &str, size: u64) -> Result<(), Violation> {
+        self.check_known(mime_type, Some(size))
     }
-    match (schema.max_size, size) {
-        (Some(maximum), Some(size)) if size > maximum => Err(Fault::new(Violation::BlobSize(maximum))),
-        _ => Ok(()),
+
+    fn check_known(&self, mime_type: &str, size: Option<u64>) -> Result<(), Violation> {
+        if let Some(accept) =
+            self.accept.as_ref().filter(|accept| !accept.iter().any(|one| admits(one, mime_type)))
+        {
+            return Err(Violation::MediaType(listed(accept.iter())));
+        }
+        match (self.max_size, size) {
+            (Some(maximum), Some(size)) if size > maximum => Err(Violation::BlobSize(maximum)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -42,7 +62,7 @@ fn lenient(map: &Map<'_>) -> Option<(String, Option<u64>)> {
 }
 
 /// `*/*`, `type/*` or one exact type, all case-sensitive.
-fn admits(pattern: &str, mime_type: &str) -> bool {
+pub(super) fn admits(pattern: &str, mime_type: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some("*/") => true,
         Some(prefix) => mime_type.starts_with(prefix),
@@ -80,6 +100,20 @@ mod tests {
             let fault = blob(&schema(&["*/*"], 4), rule, &value).unwrap_err();
             assert_eq!(fault.violation, Violation::BlobSize(4));
         }
+    }
+
+    #[test]
+    fn facts_that_the_caller_knows_are_checked() {
+        let schema = schema(&["image/*", "video/mp4"], 1000);
+        for (mime_type, size) in [("image/svg+xml", 0), ("video/mp4", 1000)] {
+            assert_eq!(schema.check(mime_type, size), Ok(()));
+        }
+        for mime_type in ["video/webm", "image", "IMAGE/png", "", "application/image/png"] {
+            let listed = "image/*, video/mp4".to_owned();
+            assert_eq!(schema.check(mime_type, 1), Err(Violation::MediaType(listed)), "{mime_type}");
+        }
+        assert_eq!(schema.check("image/png", 1001), Err(Violation::BlobSize(1000)));
+        assert_eq!(BlobSchema::default().check("", u64::MAX), Ok(()));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Values with parts, and the way to named schemas.
 
-use super::{Fault, MAX_NESTING, Validator, Violation, names};
+use super::{
+    Violation,
+    walk::{Fault, Walk, deeper, names},
+};
 use crate::{
     data::{Map, Value},
     lexicon::{ArraySchema, Def, ObjectSchema, RecordSchema, Reference, UnionSchema},
 };
 
-impl Validator<'_> {
+impl Walk<'_> {
     pub(super) fn array(&self, schema: &ArraySchema, value: &Value<'_>, depth: usize) -> Result<(), Fault> {
         let list = value.as_list().ok_or_else(|| Fault::mistyped("array", value))?;
         if let Some(minimum) = schema.min_length.filter(|minimum| list.len() < *minimum) {
@@ -27,11 +30,28 @@ impl Validator<'_> {
             return Err(Fault::new(Violation::Missing).at(name));
         }
         let depth = deeper(depth)?;
-        schema.properties.iter().try_for_each(|(name, field)| match map.get(name) {
-            None => Ok(()),
-            Some(Value::Null) if schema.nullable.contains(name) => Ok(()),
-            Some(value) => self.value(field, value, depth).map_err(|fault| fault.at(name)),
-        })
+        let check = |name: &str, field, value: &Value<'_>| match value {
+            Value::Null if self.nullable(schema, name)? => Ok(()),
+            value => self.value(field, value, depth).map_err(|fault| fault.at(&name)),
+        };
+        if schema.properties.len() <= map.len() {
+            self.step(schema.properties.len())?;
+            return schema.properties.iter().try_for_each(|(name, field)| {
+                map.get(name).map_or(Ok(()), |value| check(name, field, value))
+            });
+        }
+        // What is there decides what it costs, and not what the schema could have; the order stays that of the schema.
+        let mut fields: Vec<_> = map
+            .iter()
+            .filter_map(|(name, value)| Some((schema.properties.get_key_value(name)?, value)))
+            .collect();
+        fields.sort_unstable_by_key(|((name, _), _)| *name);
+        fields.into_iter().try_for_each(|((name, field), value)| check(name, field, value))
+    }
+
+    fn nullable(&self, schema: &ObjectSchema, name: &str) -> Result<bool, Fault> {
+        self.step(schema.nullable.len())?;
+        Ok(schema.nullable.iter().any(|nullable| nullable == name))
     }
 
     /// What a reference leads to. It is never another reference, so that every step goes deeper into the value.
@@ -44,7 +64,7 @@ impl Validator<'_> {
         match self.catalog.resolve(reference) {
             Some(Def::Data(schema)) => self.value(schema, value, depth),
             Some(Def::Record(record)) => self.typed_record(reference.as_str(), record, value, depth),
-            _ => Err(Fault::new(Violation::Unresolved(reference.to_string()))),
+            _ => self.unresolved(reference),
         }
     }
 
@@ -90,16 +110,12 @@ fn type_name<'v>(map: &'v Map<'_>) -> Result<&'v str, Fault> {
     Ok(name)
 }
 
-fn deeper(depth: usize) -> Result<usize, Fault> {
-    if depth < MAX_NESTING { Ok(depth + 1) } else { Err(Fault::new(Violation::TooDeep)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         data::json,
-        lexicon::{BlobRule, Catalog, Document},
+        lexicon::{BlobRule, Catalog, Document, Unknown, Validator, Verdict},
         syntax::{Nsid, RecordKey},
     };
 
@@ -146,6 +162,106 @@ mod tests {
         assert!(error_in(&typed("com.example.tree")).unwrap().starts_with("Record/any/root must be object"));
         assert!(error_in(&typed("com.example.tree#main")).unwrap().contains("without #main"));
         assert!(error_in(r#""root": {}, "any": {"root": {}}"#).unwrap().contains("must have a $type"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_or_said() {
+        let mut catalog = Catalog::new();
+        let document = r#"{"lexicon": 1, "id": "com.example.note", "defs": {"main": {"type": "record", "key": "any",
+            "record": {"type": "object", "properties": {"n": {"type": "integer"},
+                "there": {"type": "ref", "ref": "com.example.gone#it"},
+                "any": {"type": "union", "refs": ["com.example.gone"]}}}}}}"#;
+        catalog.add(Document::from_slice(document.as_bytes()).unwrap()).unwrap();
+        let key = RecordKey::parse("self").unwrap();
+        let verdict = |unknown, kind: &str, fields: &str| {
+            let record = format!(r#"{{"$type": "{kind}"{fields}}}"#);
+            let result = Validator::new(&catalog).unknown(unknown).verdict(
+                &Nsid::parse(kind).unwrap(),
+                &key,
+                &json::from_str(&record).unwrap(),
+            );
+            result.map_err(|error| error.to_string())
+        };
+        let note = "com.example.note";
+        for unknown in [Unknown::Allow, Unknown::Refuse] {
+            assert_eq!(verdict(unknown, note, ""), Ok(Verdict::Valid));
+            assert_eq!(
+                verdict(unknown, note, r#", "any": {"$type": "com.example.more"}"#),
+                Ok(Verdict::Valid)
+            );
+            assert!(
+                verdict(unknown, note, r#", "n": "x", "there": 1"#)
+                    .unwrap_err()
+                    .starts_with("Record/n must be")
+            );
+        }
+        for fields in [r#", "there": 1"#, r#", "any": {"$type": "com.example.gone"}"#] {
+            assert_eq!(verdict(Unknown::Allow, note, fields), Ok(Verdict::Unknown));
+            let error = verdict(Unknown::Refuse, note, fields).unwrap_err();
+            assert!(error.contains("cannot be checked: no schema com.example.gone"), "{error}");
+        }
+        assert_eq!(verdict(Unknown::Allow, "com.example.other", ""), Ok(Verdict::Unknown));
+        let error = verdict(Unknown::Refuse, "com.example.other", "").unwrap_err();
+        assert_eq!(error, "no record schema is known for com.example.other");
+    }
+
+    /// A schema and a record of it that together would take hours.
+    #[test]
+    fn a_check_has_an_end() {
+        let choices: Vec<_> = (0..8_000).map(|n| format!(r#""{n:05}""#)).collect();
+        let document = format!(
+            r##"{{"lexicon": 1, "id": "com.example.slow", "defs": {{"one": {{"type": "string", "enum": [{}]}},
+                "main": {{"type": "record", "key": "any", "record": {{"type": "object", "properties": {{
+                "all": {{"type": "array", "items": {{"type": "ref", "ref": "#one"}}}}}}}}}}}}}}"##,
+            choices.join(",")
+        );
+        let mut catalog = Catalog::new();
+        catalog.add(Document::from_slice(document.as_bytes()).unwrap()).unwrap();
+        let (id, key) = (Nsid::parse("com.example.slow").unwrap(), RecordKey::parse("self").unwrap());
+        let check = |count| {
+            let mut record = Map::new();
+            record.insert("$type", "com.example.slow");
+            record.insert("all", Value::List(vec![Value::from("07999"); count]));
+            let result = Validator::new(&catalog).record(&id, &key, &Value::Map(record));
+            result.map_err(|error| error.to_string())
+        };
+        assert_eq!(check(1_000), Ok(()));
+        assert_eq!(check(10_000), Err("Record/all/1249 takes too long to check".to_owned()));
+        let mut record = Map::new();
+        record.insert("$type", "com.example.slow");
+        record.insert("all", Value::List(vec![Value::from("x")]));
+        let error = Validator::new(&catalog).record(&id, &key, &Value::Map(record)).unwrap_err().to_string();
+        assert!(error.ends_with(", ...") && error.len() < 1000, "{error}");
+    }
+
+    #[test]
+    fn few_fields_cost_little_under_a_schema_of_many() {
+        let fields: Vec<_> = (0..5_000).map(|n| format!(r#""f{n}": {{"type": "integer"}}"#)).collect();
+        let names: Vec<_> = (0..5_000).map(|n| format!(r#""f{n}""#)).collect();
+        let document = format!(
+            r##"{{"lexicon": 1, "id": "com.example.wide", "defs": {{"one": {{"type": "object", "nullable": [{}],
+                "properties": {{{}}}}}, "main": {{"type": "record", "key": "any", "record": {{"type": "object",
+                "properties": {{"all": {{"type": "array", "items": {{"type": "ref", "ref": "#one"}}}}}}}}}}}}}}"##,
+            names.join(","),
+            fields.join(",")
+        );
+        let mut catalog = Catalog::new();
+        catalog.add(Document::from_slice(document.as_bytes()).unwrap()).unwrap();
+        let (id, key) = (Nsid::parse("com.example.wide").unwrap(), RecordKey::parse("self").unwrap());
+        let check = |item: Value<'static>| {
+            let mut record = Map::new();
+            record.insert("$type", "com.example.wide");
+            record.insert("all", Value::List(vec![item; 100_000]));
+            let result = Validator::new(&catalog).record(&id, &key, &Value::Map(record));
+            result.map_err(|error| error.to_string())
+        };
+        let mut item = Map::new();
+        assert_eq!(check(Value::Map(item.clone())), Ok(()));
+        item.insert("f2", 1);
+        item.insert("f10", "x");
+        assert!(check(Value::Map(item.clone())).unwrap_err().starts_with("Record/all/0/f10 must be integer"));
+        item.insert("f10", Value::Null);
+        assert!(check(Value::Map(item)).unwrap_err().ends_with("takes too long to check"));
     }
 
     #[test]

@@ -1,46 +1,40 @@
 //! Parameters in a query string.
 
-use super::{Fault, Validator, Violation, unknown};
+use super::{
+    Violation,
+    walk::{Fault, Walk},
+};
 use crate::{
-    data::Value,
-    lexicon::{Def, ParamsSchema, Schema, ValidationError},
-    syntax::Nsid,
+    data::{Map, Value},
+    lexicon::{ParamsSchema, Schema},
 };
 
-impl Validator<'_> {
-    /// Checks the decoded pairs of a query string. A repeated name, or one that ends in `[]`, is an array; names
-    /// that the schema does not have are ignored.
-    ///
-    /// # Errors
-    /// If the method is not known or a parameter breaks a rule.
-    pub fn params<'p>(
+impl Walk<'_> {
+    /// Checks all parameters and puts what they say into `read`.
+    pub(super) fn params<'p>(
         &self,
-        method: &Nsid,
-        pairs: impl IntoIterator<Item = (&'p str, &'p str)>,
-    ) -> Result<(), ValidationError> {
-        let schema = match self.catalog.main(method) {
-            Some(Def::Query(found) | Def::Procedure(found)) => &found.parameters,
-            Some(Def::Subscription(found)) => &found.parameters,
-            _ => return Err(unknown("parameters", method)),
-        };
-        let pairs: Vec<_> = pairs.into_iter().collect();
-        self.all_params(schema, &pairs).map_err(|fault| fault.under("Params"))
-    }
-
-    fn all_params(&self, schema: &ParamsSchema, pairs: &[(&str, &str)]) -> Result<(), Fault> {
-        schema.properties.iter().try_for_each(|(name, property)| {
+        schema: &ParamsSchema,
+        pairs: &[(&'p str, &'p str)],
+        read: &mut Map<'p>,
+    ) -> Result<(), Fault> {
+        for (name, property) in &schema.properties {
+            self.step(pairs.len() + schema.required.len())?;
             let required = schema.required.contains(name);
-            self.param(name, property, required, pairs).map_err(|fault| fault.at(name))
-        })
+            match self.param(name, property, required, pairs).map_err(|fault| fault.at(name))? {
+                Some(value) => read.insert(name.clone(), value),
+                None => default(property).and_then(|value| read.insert(name.clone(), value)),
+            };
+        }
+        Ok(())
     }
 
-    fn param(
+    fn param<'p>(
         &self,
         name: &str,
         schema: &Schema,
         required: bool,
-        pairs: &[(&str, &str)],
-    ) -> Result<(), Fault> {
+        pairs: &[(&'p str, &'p str)],
+    ) -> Result<Option<Value<'p>>, Fault> {
         let value = if let Schema::Array(array) = schema {
             let texts = pairs.iter().filter(|(found, _)| found.strip_suffix("[]").unwrap_or(found) == name);
             let items = texts
@@ -56,11 +50,22 @@ impl Validator<'_> {
             }
             first.map(|text| single(schema, text)).transpose()?
         };
-        match value {
-            Some(value) => self.value(schema, &value, 0),
-            None if required => Err(Fault::new(Violation::Missing)),
-            None => Ok(()),
+        match &value {
+            Some(value) => self.value(schema, value, 0)?,
+            None if required => return Err(Fault::new(Violation::Missing)),
+            None => {}
         }
+        Ok(value)
+    }
+}
+
+/// What a parameter says that was not given.
+fn default(schema: &Schema) -> Option<Value<'static>> {
+    match schema {
+        Schema::Boolean(boolean) => boolean.default.map(Value::Bool),
+        Schema::Integer(integer) => integer.default.map(Value::Int),
+        Schema::String(string) => string.default.clone().map(|text| Value::Text(text.into())),
+        _ => None,
     }
 }
 
@@ -85,9 +90,12 @@ fn single<'t>(schema: &Schema, text: &'t str) -> Result<Value<'t>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lexicon::{Catalog, Document};
+    use crate::{
+        lexicon::{Catalog, Document, Validator},
+        syntax::Nsid,
+    };
 
-    fn error(pairs: &[(&str, &str)]) -> Option<String> {
+    fn read(pairs: &[(&'static str, &'static str)]) -> Result<Map<'static>, String> {
         let mut catalog = Catalog::new();
         let document = br#"{"lexicon": 1, "id": "com.example.find", "defs": {"main": {"type": "query",
             "parameters": {"type": "params", "required": ["who"], "properties": {
@@ -96,8 +104,25 @@ mod tests {
                 "all": {"type": "boolean"}}}}}}"#;
         catalog.add(Document::from_slice(document).unwrap()).unwrap();
         let method = Nsid::parse("com.example.find").unwrap();
-        let result = Validator::new(&catalog).params(&method, pairs.iter().copied());
-        result.err().map(|error| error.to_string())
+        let result = Validator::new(&catalog).read_params(&method, pairs.iter().copied());
+        result.map_err(|error| error.to_string())
+    }
+
+    fn error(pairs: &[(&'static str, &'static str)]) -> Option<String> {
+        read(pairs).err()
+    }
+
+    #[test]
+    fn what_they_say_is_typed_and_has_defaults() {
+        let read = |pairs| Value::Map(read(pairs).unwrap());
+        let mut expected = Map::new();
+        expected.insert("who", Value::List(vec![Value::from("did:web:a.test")]));
+        expected.insert("limit", 50);
+        assert_eq!(read(&[("who", "did:web:a.test"), ("other", "x")]), Value::Map(expected.clone()));
+        expected.insert("limit", 7);
+        expected.insert("all", Value::Bool(true));
+        let pairs = [("all", "true"), ("who[]", "did:web:a.test"), ("limit", "7")];
+        assert_eq!(read(&pairs), Value::Map(expected));
     }
 
     #[test]

@@ -2,10 +2,13 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Fault, Violation};
+use super::{
+    Violation,
+    walk::{Fault, listed},
+};
 use crate::{
     data::Value,
-    lexicon::{BooleanSchema, BytesSchema, IntegerSchema, StringSchema},
+    lexicon::{BooleanSchema, BytesSchema, IntegerSchema, StringSchema, error::shown},
 };
 
 pub(super) fn boolean(schema: &BooleanSchema, value: &Value<'_>) -> Result<(), Fault> {
@@ -26,7 +29,7 @@ fn broken_integer(schema: &IntegerSchema, found: i64) -> Option<Violation> {
         return Some(Violation::Constant(constant.to_string()));
     }
     if let Some(values) = schema.values.as_ref().filter(|values| !values.contains(&found)) {
-        return Some(Violation::Values(listed(values)));
+        return Some(Violation::Values(listed(values.iter())));
     }
     if let Some(minimum) = schema.minimum.filter(|minimum| found < *minimum) {
         return Some(Violation::TooSmall(minimum));
@@ -41,10 +44,10 @@ pub(super) fn string(schema: &StringSchema, value: &Value<'_>) -> Result<(), Fau
 
 fn broken_string(schema: &StringSchema, found: &str) -> Option<Violation> {
     if let Some(constant) = schema.constant.as_ref().filter(|constant| *constant != found) {
-        return Some(Violation::Constant(constant.clone()));
+        return Some(Violation::Constant(shown(constant)));
     }
     if let Some(values) = schema.values.as_ref().filter(|values| !values.iter().any(|value| value == found)) {
-        return Some(Violation::Values(listed(values)));
+        return Some(Violation::Values(listed(values.iter())));
     }
     if let Some(violation) = broken_length(schema.min_length, schema.max_length, found.len()) {
         return Some(violation);
@@ -82,10 +85,6 @@ fn broken_length(minimum: Option<usize>, maximum: Option<usize>, length: usize) 
         return Some(Violation::TooFewBytes(minimum));
     }
     maximum.filter(|maximum| length > *maximum).map(Violation::TooManyBytes)
-}
-
-fn listed<T: ToString>(values: &[T]) -> String {
-    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
