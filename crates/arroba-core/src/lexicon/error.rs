@@ -84,13 +84,18 @@ impl From<serde_json::Error> for SchemaError {
 #[error("{0}")]
 pub struct ShapeError(String);
 
-/// As much of a text as a message repeats: texts of documents may be long, and errors are kept and logged.
+/// As much of a text as a message repeats, without line feeds and the like: texts of documents may be long and strange,
+/// and errors are kept and logged.
 pub(super) fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 160;
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
+    let mut chars = text.chars();
+    let plain =
+        |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
+    let mut shown: String = chars.by_ref().take(MAX_CHARS).map(plain).collect();
+    if chars.next().is_some() {
+        shown += "...";
     }
+    shown
 }
 
 /// Why data was refused.

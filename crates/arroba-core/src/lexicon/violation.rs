@@ -30,11 +30,15 @@ impl Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MAX_STEPS: usize = 24;
         out.write_str(self.root)?;
-        for step in self.steps.iter().rev() {
+        for step in self.steps.iter().rev().take(MAX_STEPS) {
             // Field names come from schemas that others may have written; a message repeats no more of one than is useful.
             let shown = step.char_indices().nth(64).map_or(step.as_str(), |(end, _)| &step[..end]);
             write!(out, "/{}", shown.escape_debug())?;
+        }
+        if self.steps.len() > MAX_STEPS {
+            out.write_str("/...")?;
         }
         Ok(())
     }

@@ -130,7 +130,7 @@ impl Fault {
     }
 
     pub(super) fn at(mut self, step: &impl ToString) -> Self {
-        self.path.push_outer(shown(&step.to_string()));
+        self.path.push_outer(step.to_string());
         self
     }
 
