@@ -42,7 +42,8 @@ impl LexiconResolver {
             return Ok(Gathered { catalog: Arc::clone(known), missing: Vec::new() });
         }
         let mut gathering = Gathering::new(known);
-        gathering.take(&*self.resolve(name).await?);
+        let lexicon = self.resolve(name).await?;
+        gathering.take(&lexicon);
         gathering.follow(Reference::new(name, "main"));
         loop {
             let wanted = gathering.wanted();

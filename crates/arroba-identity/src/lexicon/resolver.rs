@@ -40,6 +40,24 @@ const MEMORY_FACTOR: usize = 16;
 /// - The cache takes 32 MiB by estimate.
 ///
 /// A clone shares the caches.
+///
+/// ```no_run
+/// use arroba_core::nsid;
+/// use arroba_identity::{LexiconResolver, Resolver, plc::{DirectoryClient, PUBLIC_DIRECTORY}};
+/// use arroba_net::{Guard, GuardedClient, SystemDns};
+/// use std::sync::Arc;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let dns = Arc::new(SystemDns::new()?);
+/// let client = GuardedClient::new(Guard::Public, dns.clone())?;
+/// let directory = Arc::new(DirectoryClient::new(PUBLIC_DIRECTORY)?);
+/// let resolver = Resolver::builder(directory, client.clone(), dns.clone()).build();
+/// let lexicons = LexiconResolver::builder(resolver, client, dns).build();
+/// let lexicon = lexicons.resolve(&nsid!("com.example.note")).await?;
+/// println!("{} says {:?}", lexicon.authority, lexicon.document.def("main"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct LexiconResolver {
     sources: Sources,

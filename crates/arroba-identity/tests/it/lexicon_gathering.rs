@@ -29,9 +29,9 @@ fn referring(name: &str, to: &[&str]) -> Value {
     )
 }
 
-fn verdict(gathered: &Gathered, record: Value) -> Result<Verdict, String> {
+fn verdict(gathered: &Gathered, record: &Value) -> Result<Verdict, String> {
     let name = nsid(record["$type"].as_str().unwrap());
-    let record = json::from_json_value(&record).unwrap().into_owned();
+    let record = json::from_json_value(record).unwrap();
     Validator::new(&gathered.catalog)
         .unknown(Unknown::Allow)
         .verdict(&name, &RecordKey::parse("a").unwrap(), &record)
@@ -61,10 +61,10 @@ async fn circles_end_and_what_is_known_is_not_asked_for() {
     );
 
     let b = |inner: Value| json!({"$type": "com.example.a", "f0": {"$type": "com.example.b", "f0": inner}});
-    assert_eq!(verdict(&gathered, b(json!({"$type": "com.example.a", "f1": {"n": 1}}))), Ok(Verdict::Valid));
-    let wrong = verdict(&gathered, b(json!({"$type": "com.example.a", "f1": {"n": "x"}})));
+    assert_eq!(verdict(&gathered, &b(json!({"$type": "com.example.a", "f1": {"n": 1}}))), Ok(Verdict::Valid));
+    let wrong = verdict(&gathered, &b(json!({"$type": "com.example.a", "f1": {"n": "x"}})));
     assert_eq!(wrong, Err("Record/f0/f0/f1/n must be integer, not string".to_owned()));
-    assert_eq!(verdict(&gathered, json!({"$type": "com.example.a", "f2": 1})), Ok(Verdict::Unknown));
+    assert_eq!(verdict(&gathered, &json!({"$type": "com.example.a", "f2": 1})), Ok(Verdict::Unknown));
 
     let same = world.lexicons.gather(&nsid("com.example.known"), &known).await.unwrap();
     assert!(Arc::ptr_eq(&same.catalog, &known));
@@ -98,6 +98,6 @@ async fn many_long_ones_are_cut() {
     let gathered = world.lexicons.gather(&nsid("com.example.all"), &Arc::default()).await.unwrap();
     assert_eq!(gathered.missing.len(), 6);
     assert_eq!(gathered.catalog.iter().count(), 3);
-    assert_eq!(verdict(&gathered, json!({"$type": "com.example.all", "f0": "a"})), Ok(Verdict::Valid));
-    assert_eq!(verdict(&gathered, json!({"$type": "com.example.all", "f7": "a"})), Ok(Verdict::Unknown));
+    assert_eq!(verdict(&gathered, &json!({"$type": "com.example.all", "f0": "a"})), Ok(Verdict::Valid));
+    assert_eq!(verdict(&gathered, &json!({"$type": "com.example.all", "f7": "a"})), Ok(Verdict::Unknown));
 }

@@ -63,8 +63,8 @@ async fn an_old_answer_serves_while_a_new_one_is_fetched() {
     resolve(&world).await.unwrap();
     world.publish(&key(9), &[note(NOTE, "words")]);
     world.hands.advance(Duration::from_secs(5 * 60));
-    assert!(has_field(&*resolve(&world).await.unwrap(), "text"));
-    while !has_field(&*resolve(&world).await.unwrap(), "words") {
+    assert!(has_field(&resolve(&world).await.unwrap(), "text"));
+    while !has_field(&resolve(&world).await.unwrap(), "words") {
         tokio::task::yield_now().await;
     }
     assert_eq!(world.requests(), 2);
@@ -186,7 +186,8 @@ async fn what_is_not_proven_is_not_believed() {
     *damaged.last_mut().unwrap() ^= 1;
     // The way to another record, which proves nothing of this one.
     let other = world.served.repo.lock().unwrap().proof("com.example.absent");
-    let cases: [(Vec<u8>, fn(&VerifyError) -> bool); 6] = [
+    type Check = fn(&VerifyError) -> bool;
+    let cases: [(Vec<u8>, Check); 6] = [
         (forged, |error| matches!(error, VerifyError::Signature(_))),
         (elsewhere, |error| matches!(error, VerifyError::Owner(_))),
         (damaged, |error| matches!(error, VerifyError::Car(_) | VerifyError::MissingBlock(_))),
