@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arroba_core::lexicon::Unknown;
 use arroba_core::syntax::{Did, Nsid};
 use arroba_identity::plc::{DirectoryClient, PUBLIC_DIRECTORY, PlcDirectory};
-use arroba_identity::{DidDocument, Resolver};
+use arroba_identity::{DidDocument, LexiconResolver, Resolver};
 use arroba_lexicons::com_atproto::sync::{GetRepo, SubscribeRepos};
 use arroba_net::{Dns, Guard, GuardedClient, SystemDns};
 use arroba_store::accounts::{Accounts, Passwords};
@@ -55,6 +56,8 @@ pub struct PdsBuilder {
     spool_directory: Option<PathBuf>,
     backfill: Option<Duration>,
     crawlers: Vec<String>,
+    unknown_lexicons: Unknown,
+    resolve_lexicons: bool,
     directory: Option<Arc<dyn PlcDirectory>>,
     dns: Option<Arc<dyn Dns>>,
     guard: Guard,
@@ -90,6 +93,8 @@ impl Pds {
             spool_directory: None,
             backfill: None,
             crawlers: Vec::new(),
+            unknown_lexicons: Unknown::Allow,
+            resolve_lexicons: false,
             directory: None,
             dns: None,
             guard: Guard::Public,
@@ -234,6 +239,20 @@ impl PdsBuilder {
     /// The relays to tell of new events; none unless this is called.
     pub fn crawlers(mut self, relays: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.crawlers = relays.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What becomes of records whose lexicon is not known; see
+    /// [`RepoHostBuilder::unknown_lexicons`](crate::RepoHostBuilder::unknown_lexicons).
+    pub const fn unknown_lexicons(mut self, unknown: Unknown) -> Self {
+        self.unknown_lexicons = unknown;
+        self
+    }
+
+    /// Holds records of types that the server does not know to the lexicons that are published; see
+    /// [`RepoHostBuilder::resolve_lexicons`](crate::RepoHostBuilder::resolve_lexicons). Off unless this is called.
+    pub const fn resolve_lexicons(mut self) -> Self {
+        self.resolve_lexicons = true;
         self
     }
 
@@ -433,7 +452,7 @@ impl PdsBuilder {
         service_did: &Did,
         public_url: &str,
     ) -> Result<Resolver> {
-        let dns = self.name_servers()?;
+        let (client, dns) = self.network()?;
         let service = OnceLock::new();
         if let Ok(document) = DidDocument::from_json(service_did, service_document(service_did, public_url))
             && service_did.method() == "web"
@@ -442,12 +461,21 @@ impl PdsBuilder {
         }
         let store: Arc<dyn RepoStore> = Arc::new(self.store.clone());
         let local = HostedHandles { store, domains: domains.to_vec(), service };
-        let client = GuardedClient::new(self.guard, Arc::clone(&dns))?;
-        let clock = Arc::clone(&self.clock);
         Ok(Resolver::builder(Arc::clone(directory), client, dns)
             .local(Arc::new(local))
-            .clock(arroba_identity::Clock::new(move || clock.now_micros() / 1000))
+            .clock(self.identity_clock())
             .build())
+    }
+
+    /// How others are asked whom someone else names.
+    fn network(&self) -> Result<(GuardedClient, Arc<dyn Dns>)> {
+        let dns = self.name_servers()?;
+        Ok((GuardedClient::new(self.guard, Arc::clone(&dns))?, dns))
+    }
+
+    fn identity_clock(&self) -> arroba_identity::Clock {
+        let clock = Arc::clone(&self.clock);
+        arroba_identity::Clock::new(move || clock.now_micros() / 1000)
     }
 
     async fn host(
@@ -472,7 +500,13 @@ impl PdsBuilder {
                 .supported_collections(self.policies.collections.clone())
                 .exports(self.policies.exports.clone())
                 .backfill_events(self.backfill_events)
-                .subscriptions(self.subscriptions.clone());
+                .subscriptions(self.subscriptions.clone())
+                .unknown_lexicons(self.unknown_lexicons);
+        if self.resolve_lexicons {
+            let (client, dns) = self.network()?;
+            let lexicons = LexiconResolver::builder(resolver.clone(), client, dns);
+            builder = builder.resolve_lexicons(lexicons.clock(self.identity_clock()).build());
+        }
         if let Some(blobs) = &self.blobs {
             builder = builder.blobs(blobs.clone());
         }

@@ -11,8 +11,10 @@ use arroba::core::syntax::{Did, Nsid};
 use arroba::identity::{LexiconResolver, Resolver};
 use arroba::lexicons::json::ValidationStatus;
 use arroba::records::{RecordError, Validate};
-use arroba::store::Memory;
-use arroba::{Batch, CommitOptions, HostError, NewRepo, Repo, RepoHost, RepoHostBuilder, Write, WriteResult};
+use arroba::store::{Memory, Sqlite, SqliteOptions};
+use arroba::{
+    Batch, CommitOptions, HostError, NewRepo, Repo, RepoHost, RepoHostBuilder, Secrets, Write, WriteResult,
+};
 use arroba_net::{Dns, DnsError, Guard, GuardedClient};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -256,4 +258,26 @@ async fn a_hosts_own_lexicons_come_first() {
     assert_eq!(write(&alice, &NOTE, json!({"text": 1})).await.unwrap(), VALID);
     assert!(is_invalid(&write(&alice, &NOTE, json!({"text": "short"})).await));
     assert_eq!(world.lookups(), 0);
+}
+
+#[tokio::test]
+async fn clients_are_told_what_is_wrong() {
+    let world = World::new().await;
+    let store = Sqlite::in_memory(SqliteOptions::default()).await.unwrap();
+    let dns = Arc::clone(&world.names);
+    let secrets = Secrets::generate().unwrap();
+    let server = Server::over(store, world.publisher.directory.clone(), secrets, |builder| {
+        builder.dns(dns).resolve_lexicons().unknown_lexicons(Unknown::Refuse)
+    })
+    .await;
+    let alice = server.create("alice").await;
+    let create = async |collection: &Nsid, text: &str| {
+        let input = json!({"repo": alice.did, "collection": collection.as_str(), "record": {"text": text}});
+        server.post(&alice.access, "com.atproto.repo.createRecord", input).await
+    };
+    assert_eq!(create(&NOTE, "short").await.ok()["validationStatus"], "valid");
+    let reason = "Record/text must not be longer than 5 bytes";
+    create(&NOTE, "too long").await.refused(400, "InvalidRequest", reason);
+    create(&GONE, "").await.refused(400, "InvalidRequest", "Unknown lexicon type: com.example.gone");
+    server.stop().await;
 }
