@@ -67,6 +67,7 @@ where
         events::numbers_are_not_reused_when_the_log_is_emptied,
         events::size_bounds_the_log,
         lifecycle::reservations_hold_and_vanish,
+        lifecycle::unfinished_creations_are_listed,
         lifecycle::handles_are_unique,
         lifecycle::status_and_takedown_are_apart,
         lifecycle::deletion_leaves_only_the_row,

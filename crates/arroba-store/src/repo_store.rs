@@ -15,7 +15,7 @@ use crate::{
     error::{ApplyError, StoreError},
     log::{EventPage, Retention, Swept},
     query::{BlockQuery, BlockStream, RecordPage, RecordQuery},
-    repo::{Counts, Loaded, RepoCursor, RepoPage, RepoRow, Subject},
+    repo::{Counts, Loaded, RepoCursor, RepoPage, RepoRow, RepoStatus, Subject},
     reservation::Reservation,
 };
 
@@ -65,6 +65,18 @@ pub trait RepoStore: Send + Sync + 'static {
     /// # Errors
     /// As [`RepoStore::repo`]; [`StoreError::Cursor`] if the store never gave it.
     async fn repos(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError>;
+
+    /// The repositories of a page of [`RepoStore::repos`] whose creation was begun and not finished
+    /// ([`RepoStatus::Creating`](crate::RepoStatus::Creating)), with the cursor of that page or a later one. A store that can find
+    /// them without reading the others does.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repos`].
+    async fn unfinished(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError> {
+        let mut page = self.repos(after, limit).await?;
+        page.repos.retain(|entry| entry.repo.status == RepoStatus::Creating);
+        Ok(page)
+    }
 
     /// Row, head, and the tree nodes that the loader asks for.
     ///

@@ -49,6 +49,16 @@ fn explain(config: &Config) -> anyhow::Result<()> {
     let on = |on: bool| if on { "yes" } else { "no" };
     let crawlers: Vec<_> = config.crawlers.iter().map(ToString::to_string).collect();
     let metrics = config.metrics_address.map_or_else(|| "nowhere".into(), |address| address.to_string());
+    let collections: Vec<_> = config.supported_collections.iter().map(ToString::to_string).collect();
+    let app_view = match (&config.app_view_url, &config.app_view_did) {
+        (Some(url), Some(did)) => format!("{url} ({did})"),
+        _ => "none".into(),
+    };
+    let exports = match (config.disable_getrepo, &config.getrepo_token) {
+        (false, _) => "everybody",
+        (true, None) => "everybody in a repo's first 12 hours",
+        (true, Some(_)) => "everybody in a repo's first 12 hours, then by token",
+    };
     for (name, value) in [
         ("public address", config.public_url()),
         ("port", config.port.to_string()),
@@ -62,6 +72,10 @@ fn explain(config: &Config) -> anyhow::Result<()> {
         ("imports", on(config.accepting_repo_imports).into()),
         ("largest blob", format!("{} bytes", config.blob_upload_limit)),
         ("largest import", format!("{} bytes", config.max_repo_import_size)),
+        ("app view", app_view),
+        ("static token", on(config.repo_token.is_some()).into()),
+        ("collections", if collections.is_empty() { "all".into() } else { collections.join(" ") }),
+        ("exports", exports.into()),
         ("loopback allowed", on(config.allows_loopback()).into()),
         ("metrics", metrics),
         ("log", on(config.log_enabled).into()),

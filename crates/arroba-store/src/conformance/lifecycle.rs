@@ -38,6 +38,34 @@ pub(super) async fn reservations_hold_and_vanish<S: RepoStore>(store: Arc<S>) {
     agrees(&*store, &rival.did, &[(path("a.b.c/1"), record("a.b.c/1"))].into()).await;
 }
 
+pub(super) async fn unfinished_creations_are_listed<S: RepoStore>(store: Arc<S>) {
+    let authors: Vec<_> = (1..=7).map(Author::new).collect();
+    let mut unfinished = Vec::new();
+    for (index, author) in authors.iter().enumerate() {
+        if index % 2 == 0 {
+            apply(&*store, reservation(author)).await.unwrap();
+            unfinished.push(author.did.clone());
+        } else {
+            author.create(&*store, Vec::new()).await;
+        }
+    }
+    unfinished.sort();
+    for limit in [1, 3, 100] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.unfinished(after.as_ref(), limit).await.unwrap();
+            assert!(page.repos.len() <= limit);
+            seen.extend(page.repos.into_iter().map(|entry| entry.repo.did));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        seen.sort();
+        assert_eq!(seen, unfinished, "in pages of {limit}");
+    }
+}
+
 pub(super) async fn handles_are_unique<S: RepoStore>(store: Arc<S>) {
     let (author, other) = (Author::new(1), Author::new(2));
     author.create(&*store, Vec::new()).await;

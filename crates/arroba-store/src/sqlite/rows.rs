@@ -68,6 +68,19 @@ pub(super) fn behind(connection: &Connection, after: i64, limit: usize) -> Resul
     rows.map(|row| row?).collect()
 }
 
+/// Those of them whose creation was not finished. All rows are looked at, and no head.
+pub(super) fn unfinished_behind(
+    connection: &Connection,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Found>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(repo_columns!("WHERE r.id > ?1 AND r.status = ?3 ORDER BY r.id LIMIT ?2"))?;
+    let rows =
+        statement.query_map((after, limit, status_code(RepoStatus::Creating)), |row| Ok(found(row)))?;
+    rows.map(|row| row?).collect()
+}
+
 fn found(row: &Row<'_>) -> Result<Found, StoreError> {
     let did: Did = parsed(row, 1, Did::parse)?;
     let handle = match row.get_ref(2)? {

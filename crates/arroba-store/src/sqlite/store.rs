@@ -6,6 +6,7 @@ use arroba_core::{
     syntax::{Did, Handle, Nsid},
 };
 use async_trait::async_trait;
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{
@@ -26,6 +27,28 @@ use crate::{
     repo_store::{RepoStore, Stage},
 };
 
+impl Sqlite {
+    /// A page of what `behind` finds.
+    async fn list(
+        &self,
+        after: Option<&RepoCursor>,
+        limit: usize,
+        behind: fn(&Connection, i64, usize) -> Result<Vec<rows::Found>, StoreError>,
+    ) -> Result<RepoPage, StoreError> {
+        let from = i64::try_from(after.map_or(Ok(0), RepoCursor::number)?).unwrap_or(i64::MAX);
+        self.read(move |connection| {
+            let mut found = behind(connection, from, limit.saturating_add(1))?;
+            let more = found.len() > limit;
+            found.truncate(limit);
+            let next = found.last().filter(|_| more).map(|last| RepoCursor::new(last.id.to_string()));
+            let entry =
+                |found: rows::Found| RepoEntry { repo: found.repo, head: found.live.map(|live| live.head) };
+            Ok(RepoPage { repos: found.into_iter().map(entry).collect(), next })
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl RepoStore for Sqlite {
     async fn repo(&self, did: &Did) -> Result<Option<RepoRow>, StoreError> {
@@ -42,17 +65,11 @@ impl RepoStore for Sqlite {
     }
 
     async fn repos(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError> {
-        let from = i64::try_from(after.map_or(Ok(0), RepoCursor::number)?).unwrap_or(i64::MAX);
-        self.read(move |connection| {
-            let mut found = rows::behind(connection, from, limit.saturating_add(1))?;
-            let more = found.len() > limit;
-            found.truncate(limit);
-            let next = found.last().filter(|_| more).map(|last| RepoCursor::new(last.id.to_string()));
-            let entry =
-                |found: rows::Found| RepoEntry { repo: found.repo, head: found.live.map(|live| live.head) };
-            Ok(RepoPage { repos: found.into_iter().map(entry).collect(), next })
-        })
-        .await
+        self.list(after, limit, rows::behind).await
+    }
+
+    async fn unfinished(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError> {
+        self.list(after, limit, rows::unfinished_behind).await
     }
 
     async fn load(&self, did: &Did, loader: Loader) -> Result<Option<Loaded>, StoreError> {

@@ -214,11 +214,9 @@ impl RepoHost {
     pub(super) async fn finish_interrupted(&self) -> Result<(), HostError> {
         let mut after = None;
         loop {
-            let page = self.0.store.repos(after.as_ref(), 1000).await?;
+            let page = self.0.store.unfinished(after.as_ref(), 1000).await?;
             for entry in page.repos {
-                if entry.repo.status == RepoStatus::Creating {
-                    self.finish_one(&entry.repo).await?;
-                }
+                self.finish_one(&entry.repo).await?;
             }
             match page.next {
                 Some(next) => after = Some(next),
