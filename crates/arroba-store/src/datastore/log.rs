@@ -265,7 +265,7 @@ async fn start(client: &Client, sequences: &Sequences, options: &LogOptions) -> 
         return Ok(last.saturating_sub(options.skipped_window));
     }
     let query = Select::from(ArrobaReservation::KIND).order(Select::KEY, Direction::Ascending).limit(1);
-    let page = client.query(query.keys_only().into(), Reads::Strong).await.map_err(StoreError::backend)?;
+    let page = client.query(query.keys_only().into(), Reads::Strong).await?;
     let entity = page.results.into_iter().find_map(|result| result.entity);
     let first = entity
         .and_then(|entity| key_name(entity.key.as_ref()?, ArrobaReservation::KIND)?.parse::<u64>().ok());

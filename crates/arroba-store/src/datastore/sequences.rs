@@ -104,7 +104,8 @@ impl Sequences {
     /// if the pool has them.
     ///
     /// # Errors
-    /// [`SequenceError`] in [`StoreError::Backend`]; [`StoreError::Unavailable`] if the service or memcached does not answer.
+    /// [`SequenceError`] in [`StoreError::Backend`]; [`StoreError::Unavailable`] if the service or memcached does not answer, or if others
+    /// change the counter all the time.
     pub async fn reserve(
         &self,
         did: &Did,

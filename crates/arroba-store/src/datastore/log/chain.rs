@@ -39,7 +39,7 @@ impl<'a> Heads<'a> {
             return Ok(Self { blocks, heads });
         }
         let keys = dids.iter().map(|did| AtpRepo::key(client.database(), did)).collect();
-        let lookup = client.lookup(keys, Reads::Strong).await.map_err(StoreError::backend)?;
+        let lookup = client.lookup(keys, Reads::Strong).await?;
         let mut rows = HashMap::new();
         for entity in lookup.found.into_iter().filter_map(|result| result.entity) {
             let row =

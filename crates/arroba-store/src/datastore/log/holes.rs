@@ -64,7 +64,7 @@ impl Follower {
         }
         let asked: Vec<u64> = seqs.take(ASKED).collect();
         let keys = asked.iter().map(|seq| ArrobaReservation::key(self.client.database(), *seq)).collect();
-        let lookup = self.client.lookup(keys, Reads::Strong).await.map_err(StoreError::backend)?;
+        let lookup = self.client.lookup(keys, Reads::Strong).await?;
         for key in &lookup.missing {
             if let Some(seq) = key_name(key, ArrobaReservation::KIND).and_then(|name| name.parse().ok()) {
                 collector.unreserved.entry(seq).or_insert(reads);
@@ -88,7 +88,7 @@ impl Follower {
         let (transaction, lookup) = match self.client.begin(vec![key.clone()], Begin::ReadWrite).await {
             Ok(begun) => begun,
             Err(error) if error.is_conflict() => return Ok(Hole::ReadAgain),
-            Err(error) => return Err(StoreError::backend(error)),
+            Err(error) => return Err(error.into()),
         };
         if lookup.found.is_empty() {
             drop(self.client.rollback(&transaction).await);
@@ -102,7 +102,7 @@ impl Follower {
             // Whoever was in the way has used it, or withdrawn it as well.
             Err(error) if error.is_conflict() => Ok(Hole::ReadAgain),
             Err(DatastoreError::UnknownOutcome { .. }) => Ok(Hole::ReadAgain),
-            Err(error) => Err(StoreError::backend(error)),
+            Err(error) => Err(error.into()),
         }
     }
 }

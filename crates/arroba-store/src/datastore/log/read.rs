@@ -50,7 +50,7 @@ pub(super) async fn read(
     let (mut cursor, mut bytes, mut blocks) = (Vec::new(), 0, 0);
     loop {
         let query = blocks_behind(after, to).after(cursor);
-        let page = client.query(query.into(), Reads::Strong).await.map_err(StoreError::backend)?;
+        let page = client.query(query.into(), Reads::Strong).await?;
         for entity in page.results.into_iter().filter_map(|result| result.entity) {
             let Some(block) = intact(entity) else { continue };
             (bytes, blocks) = (bytes + block.encoded.len(), blocks + 1);

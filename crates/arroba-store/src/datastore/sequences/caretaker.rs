@@ -66,7 +66,7 @@ impl Caretaker {
             entity.map(upsert).map_err(StoreError::backend)
         };
         let mutations = due.iter().map(mutation).collect::<Result<_, StoreError>>()?;
-        self.client.put(mutations).await.map_err(StoreError::backend)
+        Ok(self.client.put(mutations).await?)
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     Numbering, SequenceError, SequenceOptions,
     memcached::Memcached,
 };
-use crate::error::StoreError;
+use crate::error::{Cause, StoreError};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -88,7 +88,7 @@ impl Counter {
             return Ok(last);
         }
         let key = AtpSequence::key(self.client.database(), AtpSequence::SUBSCRIBE_REPOS);
-        let lookup = self.client.lookup(vec![key], Reads::Strong).await.map_err(StoreError::backend)?;
+        let lookup = self.client.lookup(vec![key], Reads::Strong).await?;
         Ok(read(lookup.found)?.map_or(0, |counter| counter.next.saturating_sub(1)))
     }
 
@@ -154,7 +154,7 @@ impl Counter {
             let (transaction, lookup) = match self.client.begin(vec![key], begin).await {
                 Ok(begun) => begun,
                 Err(error) if error.is_conflict() => continue,
-                Err(error) => return Err(StoreError::backend(error)),
+                Err(error) => return Err(error.into()),
             };
             let step = match read(lookup.found).and_then(|stored| self.step(wanted, stored.as_ref())) {
                 Ok(step) if !step.mutations.is_empty() => step,
@@ -173,16 +173,21 @@ impl Counter {
                     // If it was ours and somebody came after us, these numbers are lost, as after a crash.
                     tracing::warn!(next = step.next, %error, "sequence numbers may be lost");
                 }
-                Err(error) => return Err(StoreError::backend(error)),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(StoreError::backend(SequenceError::Busy(ATTEMPTS)))
+        let source = Some(Arc::new(SequenceError::Busy(ATTEMPTS)) as Cause);
+        Err(StoreError::Unavailable {
+            reason: "sequence counter",
+            retry_after: Duration::from_secs(1),
+            source,
+        })
     }
 
     /// Whether the counter is what we wrote, when we wrote it.
     async fn is_ours(&self, next: u64, updated: u64) -> Result<bool, StoreError> {
         let key = AtpSequence::key(self.client.database(), AtpSequence::SUBSCRIBE_REPOS);
-        let lookup = self.client.lookup(vec![key], Reads::Strong).await.map_err(StoreError::backend)?;
+        let lookup = self.client.lookup(vec![key], Reads::Strong).await?;
         Ok(read(lookup.found)?
             .is_some_and(|counter| counter.next == next && counter.updated == Some(updated)))
     }

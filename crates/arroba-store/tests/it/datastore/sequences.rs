@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     net::TcpListener,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +15,7 @@ use arroba_core::{
 use arroba_store::{
     StoreError,
     datastore::{
-        Client, GivenUp, MemcachedOptions, Numbering, Reads, SequenceOptions, Sequences,
+        Client, ClientOptions, GivenUp, MemcachedOptions, Numbering, Reads, SequenceOptions, Sequences,
         api::{KindExpression, Query},
         delete,
         entity::{ArrobaReservation, AtpBlock, AtpSequence},
@@ -23,6 +24,8 @@ use arroba_store::{
         upsert,
     },
 };
+
+use super::table::Table;
 
 fn did() -> Did {
     "did:web:author.test".parse().unwrap()
@@ -145,6 +148,25 @@ async fn what_nobody_takes_becomes_an_event_that_readers_can_pass() {
         filled.insert(block.seq);
     }
     assert_eq!(filled, (1..5).collect());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unused_number_waits_two_seconds_for_the_next_commit() {
+    let table = Arc::new(Table::new());
+    let client = Client::new(Arc::<Table>::clone(&table), ClientOptions::default());
+    let sequences = Sequences::start(client, SequenceOptions::default());
+    drop(sequences.reserve(&did(), 1, None).await.unwrap());
+    tokio::time::sleep(Duration::from_millis(1_990)).await;
+    assert_eq!(table.rows(), 1, "the counter alone");
+    let again = sequences.reserve(&did(), 1, None).await.unwrap();
+    assert_eq!(again.seqs(), Some(1..2));
+    drop(again);
+    tokio::time::sleep(Duration::from_millis(1_990)).await;
+    assert_eq!(table.rows(), 1);
+    let began = tokio::time::Instant::now();
+    sequences.settled().await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!(table.rows(), 2, "it became an event");
 }
 
 #[tokio::test]
