@@ -71,9 +71,6 @@ pub(super) const UNSERVED: &[&str] = &[
 
 /// Settings that are read and of no effect yet, with the reason.
 pub(super) const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("BLOB_MAX_BYTES", "this server keeps no remote blobs"),
-    ("BLOB_REFETCH_DAYS", "this server keeps no remote blobs"),
-    ("BLOB_REFETCH_TYPES", "this server keeps no remote blobs"),
     ("ENCRYPTED_PROPERTY_KEY", "this server does not store in Datastore"),
     ("GOOGLE_CLOUD_PROJECT", "this server does not store in Datastore"),
     ("DATASTORE_DB", "this server does not store in Datastore"),
