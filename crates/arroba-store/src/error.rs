@@ -51,6 +51,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The backend did not say whether it made the change, and could not be asked: it may be stored. Reading tells.
+    #[error("nobody knows whether the change was stored")]
+    Unsure(#[source] Cause),
     /// A cursor of a listing is none that this store gave.
     #[error("malformed cursor")]
     Cursor,

@@ -25,7 +25,8 @@ use crate::{
 ///
 /// 1. Each call sees one snapshot. A read that starts after a change was answered sees that change.
 /// 2. A change of [`RepoStore::apply`] happens whole or not at all, and an answer means that it is durable. An error means that
-///    nothing of it is stored, also after a restart, except [`StoreError::Stopped`], where nobody can know.
+///    nothing of it is stored, also after a restart, except [`StoreError::Stopped`] and [`StoreError::Unsure`], where nobody can
+///    know.
 /// 3. Heads are compared and swapped inside the change: of two commits on the same head one gets [`ApplyError::Conflict`]. Revs
 ///    grow, also across deletion and re-creation.
 /// 4. A head never points at a missing block: the nodes at the positions of its tree are those that a build from its records

@@ -101,7 +101,8 @@ impl Author {
             status: RepoStatus::Active,
             commit,
         };
-        Change { reservation, ..self.change(kind, events) }
+        let time = micros(&events, 2);
+        Change { reservation, time, ..self.change(kind, events) }
     }
 
     /// A change with the current time.
@@ -163,7 +164,8 @@ impl Author {
         let expect = loaded.head.as_ref().map(|head| head.cid);
         let kind =
             ChangeKind::Commit(Box::new(CommitChange { expect, signed, blobs, backlinks: Vec::new() }));
-        Change { reservation, ..self.change(kind, events) }
+        let time = micros(&events, 0);
+        Change { reservation, time, ..self.change(kind, events) }
     }
 
     /// Creates the repository.
@@ -177,6 +179,11 @@ impl Author {
         let change = self.commit_change(store, writes, Vec::new()).await;
         apply(store, change).await.unwrap()
     }
+}
+
+/// When the event at this place was made: the time of the whole change, because not every store keeps both.
+fn micros(events: &[EventDraft], index: usize) -> u64 {
+    u64::try_from(events[index].time().unix_micros()).unwrap()
 }
 
 pub(super) async fn apply<S: RepoStore + ?Sized>(store: &S, change: Change) -> Result<Applied, ApplyError> {

@@ -188,9 +188,10 @@ impl RepoHost {
         let row = self.0.store.repo(did).await?.ok_or_else(|| HostError::RepoNotFound(did.clone()))?;
         let RepoRow { handle, keys, rev: last_rev, .. } = row;
         let key = self.0.keys.open(did, &keys.signing)?;
-        // #identity, #account, then the #commit.
-        let reservation = self.0.store.reserve(did, 4, last_rev).await?;
-        let rev = reservation.rev(2).unwrap_or_else(|| self.next_rev(last_rev));
+        // Announced, the commit comes behind #identity and #account.
+        let (index, events) = if status == RepoStatus::Active { (2, 4) } else { (0, 1) };
+        let reservation = self.0.store.reserve(did, events, last_rev).await?;
+        let rev = reservation.rev(index).unwrap_or_else(|| self.next_rev(last_rev));
         let staged = repo::create(Vec::new()).map_err(HostError::Edit)?;
         let signed = staged.sign(self.params(did, rev, None), &*key).map_err(HostError::Edit)?;
         super::check::own_commit(&signed, &key.public_key())?;
