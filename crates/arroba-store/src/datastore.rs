@@ -1,34 +1,35 @@
-//! Google Cloud Datastore: the connection, and the Python library's own entities.
+//! Google Cloud Datastore: repositories as the Python library stores them.
 //!
-//! [`Rpc`] is the service at the level of its own messages; [`Connection`] speaks to the service or to its emulator. [`Client`] is what
+//! [`Datastore`] is the store. //! [`Rpc`] is the service at the level of its own messages; [`Connection`] speaks to the service or to its emulator. [`Client`] is what
 //! the store uses: it splits what is too large, follows what the service leaves unfinished, repeats what may be repeated, and says
 //! so when nobody can know what happened. [`entity`] turns stored entities into types and back, property by property as the
 //! Python library stores them.
-#![cfg_attr(
-    not(test),
-    expect(clippy::allow_attributes, reason = "what is not used yet: the store on it is being written")
-)]
 
-#[cfg_attr(not(test), allow(dead_code, reason = "the store on it is being written"))]
+mod apply;
 mod blocks;
 mod client;
 mod connection;
 mod counts;
 mod database;
+mod decide;
 pub mod entity;
 mod error;
 mod event;
+mod handles;
 mod keys;
 pub mod limits;
-#[cfg_attr(not(test), allow(dead_code, reason = "the store on it is being written"))]
+mod listing;
 mod log;
-#[cfg_attr(not(test), allow(dead_code, unused_imports, reason = "the store on it is being written"))]
+mod plan;
 mod read;
 mod retry;
+mod rows;
 mod rpc;
 mod select;
 mod sequences;
 mod size;
+mod stage;
+mod store;
 #[cfg(feature = "conformance")]
 pub mod testing;
 
@@ -49,6 +50,7 @@ pub use select::Select;
 pub use sequences::{
     Fence, GivenUp, MemcachedError, MemcachedOptions, Numbering, SequenceError, SequenceOptions, Sequences,
 };
+pub use store::{Datastore, DatastoreOptions};
 
 /// The messages of the API (`google.datastore.v1`), as generated.
 pub use gcloud_sdk::google::datastore::v1 as api;

@@ -196,7 +196,8 @@ pub(super) async fn malformed_changes_change_nothing<S: RepoStore>(store: Arc<S>
         assert!(matches!(apply(&*store, change).await, Err(ApplyError::Malformed(_))));
         assert!(store.repo(&author.did).await.unwrap().is_none(), "rule 2: all or nothing");
     }
-    let (signed, _) = author.sign(&*store, repo::create(Vec::new()).unwrap(), None, (0, 1)).await;
+    let staged = repo::create(Vec::new()).unwrap();
+    let (signed, reservation) = author.sign(&*store, staged, None, (0, 1)).await;
     let expect = Some(signed.commit_cid);
     let kind = ChangeKind::Create {
         handle: None,
@@ -204,10 +205,8 @@ pub(super) async fn malformed_changes_change_nothing<S: RepoStore>(store: Arc<S>
         status: RepoStatus::Deactivated,
         commit: Box::new(CommitChange { expect, signed, blobs: Vec::new(), backlinks: Vec::new() }),
     };
-    assert!(matches!(
-        apply(&*store, author.change(kind, Vec::new())).await,
-        Err(ApplyError::Conflict { .. })
-    ));
+    let change = Change { reservation, ..author.change(kind, Vec::new()) };
+    assert!(matches!(apply(&*store, change).await, Err(ApplyError::Conflict { .. })));
     assert!(store.repo(&author.did).await.unwrap().is_none(), "rule 2: all or nothing");
     assert!(store.events(0, 10).await.unwrap().events.is_empty());
 }

@@ -4,7 +4,12 @@
 //! both forms of a commit's operations. Everything else is an [`EntityError`] that names kind, key and property. Writing gives the
 //! one form that it writes: a missing single value as an explicit null, times as whole microseconds, keys and big texts without an
 //! index. Whatever else an entity held is dropped by the next write, there and here.
+//!
+//! What the Python library has no place for is in kinds of our own, whose names begin with `Arroba`. It never reads them.
 
+mod arroba_handle;
+mod arroba_hidden;
+mod arroba_repo;
 mod arroba_reservation;
 mod block;
 mod error;
@@ -15,6 +20,9 @@ mod repo;
 mod sequence;
 mod values;
 
+pub use arroba_handle::ArrobaHandle;
+pub use arroba_hidden::ArrobaHidden;
+pub use arroba_repo::{ArrobaRepo, Creating, Tip};
 pub use arroba_reservation::ArrobaReservation;
 pub use block::AtpBlock;
 pub use error::{EntityError, EntityProblem};

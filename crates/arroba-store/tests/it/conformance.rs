@@ -48,3 +48,18 @@ async fn memory() {
     let remote = conformance::remote_blobs(|| async { Memory::new() }).await;
     println!("vectors: store conformance (memory): {} assertions", checks + remote);
 }
+
+#[cfg(feature = "datastore")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn datastore() {
+    use arroba_store::datastore::{Datastore, DatastoreOptions, Numbering, testing::Emulator};
+
+    let Some(emulator) = Emulator::shared().await else { return };
+    let traits = conformance::Traits::default().with_holes().keeping_events();
+    let checks = conformance::repos(traits, || async {
+        let options = DatastoreOptions::new(Numbering::exclusive());
+        Datastore::open(emulator.client().await, options).await.unwrap()
+    })
+    .await;
+    println!("vectors: store conformance (datastore): {checks} assertions");
+}

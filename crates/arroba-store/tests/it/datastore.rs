@@ -1,5 +1,7 @@
 //! Datastore: entities, and the client against the emulator.
 
+#[path = "datastore/budget.rs"]
+mod budget;
 #[path = "datastore/client.rs"]
 mod client;
 #[path = "datastore/entities.rs"]

@@ -1,0 +1,76 @@
+//! How many calls a commit costs: counted, not timed.
+
+use std::time::Duration;
+
+use arroba_core::repo::Write;
+use arroba_store::{
+    conformance::Author,
+    datastore::{Client, Datastore, DatastoreOptions, Numbering, testing::Emulator},
+};
+
+use crate::files::write;
+
+/// Commits that a mean is taken over.
+const COMMITS: u32 = 100;
+
+async fn store(client: &Client) -> Datastore {
+    let mut options = DatastoreOptions::new(Numbering::exclusive());
+    // What others write is not asked for while calls are counted.
+    (options.log.poll, options.log.idle_poll) = (Duration::from_secs(3600), Duration::from_secs(3600));
+    Datastore::open(client.clone(), options).await.unwrap()
+}
+
+/// A repository with this many records.
+async fn grown(client: &Client, records: u32) -> Author {
+    let author = Author::new(1);
+    let store = store(client).await;
+    author.create(&store, Vec::new()).await;
+    let numbers: Vec<u32> = (0..records).collect();
+    for part in numbers.chunks(200) {
+        author.commit(&store, part.iter().map(|number| write(*number)).collect()).await;
+    }
+    author
+}
+
+/// The calls of one commit, on average: with a store that has just been opened each time, or with one that is warm.
+async fn mean(client: &Client, author: &Author, cold: bool) -> f64 {
+    let mut open = store(client).await;
+    let warm_up: Vec<Write> = (0..20).map(|number| write(1_000_000 + number)).collect();
+    for record in warm_up {
+        author.commit(&open, vec![record]).await;
+    }
+    let mut calls = 0;
+    for number in 0..COMMITS {
+        if cold {
+            open = store(client).await;
+        }
+        let record = write(2_000_000 + u32::from(cold) * 1_000_000 + number * 7919);
+        let before = client.counts();
+        author.commit(&open, vec![record]).await;
+        let after = client.counts();
+        calls += after.total() - before.total();
+    }
+    calls as f64 / f64::from(COMMITS)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_costs_few_calls() {
+    let Some(emulator) = Emulator::shared().await else { return };
+    let client = emulator.client().await;
+    let author = grown(&client, 1_000).await;
+    let (warm, cold) = (mean(&client, &author, false).await, mean(&client, &author, true).await);
+    println!("calls of a commit at 1,000 records: warm {warm:.2}, cold {cold:.2}; {:?}", client.counts());
+    assert!(warm <= 6.0, "{warm}");
+    assert!(cold <= 12.0, "{cold}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "fills 100,000 records: some minutes"]
+async fn a_commit_costs_few_calls_in_a_large_repository() {
+    let Some(emulator) = Emulator::shared().await else { return };
+    let client = emulator.client().await;
+    let author = grown(&client, 100_000).await;
+    let cold = mean(&client, &author, true).await;
+    println!("calls of a commit at 100,000 records: cold {cold:.2}");
+    assert!(cold <= 16.0, "{cold}");
+}
