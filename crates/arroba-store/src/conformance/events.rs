@@ -112,7 +112,11 @@ pub(super) async fn a_refused_change_uses_no_number<S: RepoStore>(store: Arc<S>,
     let made = [first, second, third].map(|applied| applied.seqs);
     // Where a hole may be filled for a while, it is waited for.
     store.tail().wait_for(|tail| *tail >= made[2].end - 1).await.unwrap();
-    assert_eq!(seqs(&*store).await, made.iter().cloned().flatten().collect::<Vec<_>>(), "rule 2: it leaves no event");
+    assert_eq!(
+        seqs(&*store).await,
+        made.iter().cloned().flatten().collect::<Vec<_>>(),
+        "rule 2: it leaves no event"
+    );
     if traits.dense {
         let joined = made.windows(2).all(|two| two[0].end == two[1].start);
         assert!(joined, "rule 5: a refused change leaves no gap");

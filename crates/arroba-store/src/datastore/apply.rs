@@ -9,7 +9,7 @@ use super::{
     api::Key,
     blocks::StoredBlock,
     decide::{Decision, Stored},
-    entity::{AtpBlock, ArrobaHandle, ArrobaHidden},
+    entity::{ArrobaHandle, ArrobaHidden, AtpBlock},
     plan::Plan,
     rows::{self, Found},
     store::Datastore,
@@ -172,8 +172,9 @@ impl Datastore {
             _ => Vec::new(),
         };
         let stored = Stored { found, head_rev, hidden, subjects };
-        let mut mutations =
-            Decision::of(plan, &stored).and_then(|decision| decision.mutations(client.database(), plan, &stored)).map_err(Failure::Refused)?;
+        let mut mutations = Decision::of(plan, &stored)
+            .and_then(|decision| decision.mutations(client.database(), plan, &stored))
+            .map_err(Failure::Refused)?;
         for block in plan.blocks.iter().filter(|block| !existing.contains(&block.cid)) {
             let entity = block.to_entity(client.database()).map_err(StoreError::backend)?;
             mutations.push(super::upsert(entity));

@@ -282,11 +282,8 @@ fn delete(plan: &Plan, stored: &Stored) -> Decided {
     let found = &stored.found;
     let status = existing(found)?;
     let side = found.side.clone().unwrap_or_else(|| ArrobaRepo::new(plan.did.clone()));
-    let gone = |repo: &AtpRepo| AtpRepo {
-        handles: Vec::new(),
-        status: Some(StoredStatus::Deleted),
-        ..repo.clone()
-    };
+    let gone =
+        |repo: &AtpRepo| AtpRepo { handles: Vec::new(), status: Some(StoredStatus::Deleted), ..repo.clone() };
     if status == RepoStatus::Creating && found.repo.is_none() {
         if !plan.blocks.is_empty() {
             return Err(ApplyError::Malformed("nobody has heard of a reservation"));

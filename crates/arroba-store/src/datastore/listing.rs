@@ -21,7 +21,11 @@ const CREATING: &str = "creating ";
 
 impl Datastore {
     /// One page of all repositories.
-    pub(super) async fn list(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError> {
+    pub(super) async fn list(
+        &self,
+        after: Option<&RepoCursor>,
+        limit: usize,
+    ) -> Result<RepoPage, StoreError> {
         let parse = |text: &str| Did::parse(text).map_err(|_| StoreError::Cursor);
         let (creating, after) = match after.map(RepoCursor::as_str) {
             None => (true, None),
@@ -46,6 +50,18 @@ impl Datastore {
         page.repos.extend(rest.repos);
         page.next = rest.next;
         Ok(page)
+    }
+
+    /// One page of the accounts that are being created.
+    pub(super) async fn list_unfinished(
+        &self,
+        after: Option<&RepoCursor>,
+        limit: usize,
+    ) -> Result<RepoPage, StoreError> {
+        let after =
+            after.map(|after| after.as_str().strip_prefix(CREATING).ok_or(StoreError::Cursor)).transpose()?;
+        let after = after.map(Did::parse).transpose().map_err(|_| StoreError::Cursor)?;
+        self.part(ArrobaRepo::KIND, after, limit, CREATING).await
     }
 
     async fn part(

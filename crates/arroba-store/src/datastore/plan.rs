@@ -51,12 +51,34 @@ impl Plan {
         if let Some(commit) = commit {
             let (seqs, blocks) = of_commit(&did, time, commit, &events, &reservation)?;
             let fence = store.sequences().fence(seqs.clone());
-            return Ok(Self { did, time, kind, events, seqs, blocks, bound: 0, import: false, fence, reservation });
+            return Ok(Self {
+                did,
+                time,
+                kind,
+                events,
+                seqs,
+                blocks,
+                bound: 0,
+                import: false,
+                fence,
+                reservation,
+            });
         }
         let hides = matches!(kind, ChangeKind::Delete | ChangeKind::Takedown { reference: Some(_) });
         if events.is_empty() && !hides {
             let (seqs, blocks, fence) = (0..0, Vec::new(), store.sequences().fence(0..0));
-            return Ok(Self { did, time, kind, events, seqs, blocks, bound: 0, import: false, fence, reservation });
+            return Ok(Self {
+                did,
+                time,
+                kind,
+                events,
+                seqs,
+                blocks,
+                bound: 0,
+                import: false,
+                fence,
+                reservation,
+            });
         }
         let reservation = store.sequences().reserve(&did, events.len(), None).await?;
         let seqs = match reservation.seqs() {

@@ -58,7 +58,11 @@ impl DatastoreStage {
             ops: Vec::new(),
             created: Some(now_micros()),
         });
-        if self.waiting.len() >= BATCH || self.waiting_bytes >= BATCH_BYTES { self.flush().await } else { Ok(()) }
+        if self.waiting.len() >= BATCH || self.waiting_bytes >= BATCH_BYTES {
+            self.flush().await
+        } else {
+            Ok(())
+        }
     }
 
     /// Stores what waits. Blocks that exist keep their first writer.

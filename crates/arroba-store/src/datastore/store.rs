@@ -136,7 +136,8 @@ impl Datastore {
         };
         for (cid, bytes) in [(head, &tip.commit), (Cid::for_cbor(&tip.root), &tip.root)] {
             // The number of a tree node or a commit is asked of nobody here.
-            self.blocks().put(cid, StoredBlock { bytes: bytes.clone(), seq: 0, repo: Some(found.did.clone()) });
+            self.blocks()
+                .put(cid, StoredBlock { bytes: bytes.clone(), seq: 0, repo: Some(found.did.clone()) });
         }
     }
 
@@ -197,6 +198,10 @@ impl RepoStore for Datastore {
 
     async fn repos(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError> {
         self.list(after, limit).await
+    }
+
+    async fn unfinished(&self, after: Option<&RepoCursor>, limit: usize) -> Result<RepoPage, StoreError> {
+        self.list_unfinished(after, limit).await
     }
 
     async fn load(&self, did: &Did, loader: Loader) -> Result<Option<Loaded>, StoreError> {

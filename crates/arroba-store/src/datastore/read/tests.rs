@@ -25,6 +25,7 @@ use super::{
         testing::{Emulator, Strict, StrictOptions},
         upsert,
     },
+    scan::Size,
     *,
 };
 use crate::{
