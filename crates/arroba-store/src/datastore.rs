@@ -6,6 +6,8 @@
 //! Python library stores them.
 
 mod apply;
+mod blob_index;
+mod blobs;
 mod blocks;
 mod client;
 mod connection;

@@ -2,11 +2,18 @@
 
 use std::fmt::Debug;
 
-use arroba_core::event::Frame;
+use arroba_core::{
+    data::Cid,
+    event::Frame,
+    syntax::{Did, Tid},
+};
 use arroba_store::datastore::{
     Database,
     api::Entity,
-    entity::{ArrobaReservation, AtpBlock, AtpRemoteBlob, AtpRepo, AtpSequence, EntityError},
+    entity::{
+        ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef, ArrobaObject, ArrobaReservation, AtpBlock, AtpRemoteBlob,
+        AtpRepo, AtpSequence, EntityError, Upload,
+    },
     stored_event,
     testing::{entity_from_json, entity_from_protobuf, entity_to_protobuf},
 };
@@ -23,6 +30,10 @@ pub fn target(data: &[u8]) {
     both_ways(&entity, AtpSequence::from_entity, |sequence| sequence.to_entity(&database));
     both_ways(&entity, ArrobaReservation::from_entity, |reservation| reservation.to_entity(&database));
     both_ways(&entity, AtpRemoteBlob::from_entity, |blob| blob.to_entity(&database));
+    both_ways(&entity, ArrobaBlob::from_entity, |blob| blob.to_entity(&database));
+    both_ways(&entity, ArrobaBlobEpoch::from_entity, |epoch| epoch.to_entity(&database));
+    both_ways(&entity, ArrobaBlobRef::from_entity, |reference| reference.to_entity(&database));
+    both_ways(&entity, ArrobaObject::from_entity, |object| object.to_entity(&database));
 }
 
 /// What is stored as an event makes a frame, or is refused.
@@ -52,6 +63,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let database = Database::new("app", "").expect("a name of letters");
     let blob = AtpRemoteBlob::new("https://a.example/picture.png").to_entity(&database);
     let mut seeds = vec![entity_to_protobuf(&blob.expect("nothing is out of range"))];
+    seeds.extend(of_blobs(&database).map(|entity| entity_to_protobuf(&entity.expect("small numbers"))));
     let samples = fixtures::read("arroba/datastore-entities.json");
     let samples = samples.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     let samples = samples.as_ref().and_then(|json| json.get("entities")?.as_array());
@@ -63,4 +75,23 @@ pub fn seeds() -> Vec<Vec<u8>> {
         }
     }
     seeds
+}
+
+/// One of each kind that is about blobs.
+fn of_blobs(database: &Database) -> [Result<Entity, EntityError>; 4] {
+    let did: Did = "did:web:a.example".parse().expect("a DID");
+    let path = "com.example.note/self".parse().expect("a path");
+    let cid = Cid::for_raw(b"bytes");
+    let upload = Upload { object: "object".into(), mime_type: "text/plain".into(), size: 5, uploaded: 1 };
+    let blob = ArrobaBlob { did: did.clone(), cid, epoch: 1, refs: 0, upload: Some(upload) };
+    let rev = Tid::from_micros(7, 0);
+    let reference = ArrobaBlobRef { did: did.clone(), path, epoch: 1, rev, blobs: [cid].into() };
+    let epoch = ArrobaBlobEpoch { did, epoch: 1, unswept: true };
+    let object = ArrobaObject { object: "object".into(), pending_since: Some(1) };
+    [
+        blob.to_entity(database),
+        reference.to_entity(database),
+        epoch.to_entity(database),
+        object.to_entity(database),
+    ]
 }

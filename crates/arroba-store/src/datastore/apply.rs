@@ -1,15 +1,22 @@
 //! Making a change: one transaction, repeated as long as others are in its way.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    time::Duration,
+};
 
-use arroba_core::{data::Cid, syntax::Did};
+use arroba_core::{
+    data::Cid,
+    syntax::{Did, RecordPath},
+};
 
 use super::{
-    Begin, DatastoreError, Lookup, Transaction,
-    api::Key,
+    Begin, DatastoreError, Lookup, Reads, Transaction,
+    api::{Key, Mutation},
+    blobs::{self, BlobChange},
     blocks::StoredBlock,
     decide::{Decision, Stored},
-    entity::{ArrobaHandle, ArrobaHidden, AtpBlock},
+    entity::{ArrobaBlobEpoch, ArrobaHandle, ArrobaHidden, AtpBlock},
     plan::Plan,
     rows::{self, Found},
     store::Datastore,
@@ -47,8 +54,12 @@ impl Datastore {
     }
 
     /// Makes the change that ends an import, whose blocks are stored.
-    pub(super) async fn apply_import(&self, change: Change) -> Result<Applied, ApplyError> {
-        let plan = Plan { import: true, ..Plan::new(self, change).await? };
+    pub(super) async fn apply_import(
+        &self,
+        change: Change,
+        blobs: BTreeMap<RecordPath, BTreeSet<Cid>>,
+    ) -> Result<Applied, ApplyError> {
+        let plan = Plan { import: Some(blobs), ..Plan::new(self, change).await? };
         self.make(plan).await
     }
 
@@ -102,7 +113,7 @@ impl Datastore {
         };
         let client = self.client();
         let (transaction, mut lookup) = client.begin(self.keys(plan), Begin::ReadWrite).await?;
-        let decided = self.decide(plan, &mut lookup, holder.as_ref(), unsure).await;
+        let decided = self.decide(plan, &transaction, &mut lookup, holder.as_ref(), unsure).await;
         let mutations = match decided {
             Ok(Some(mutations)) => mutations,
             Ok(None) => {
@@ -124,9 +135,13 @@ impl Datastore {
         let mut keys: Vec<Key> = Found::keys(&plan.did, self.client()).into();
         keys.extend(plan.handle().map(|handle| ArrobaHandle::key(database, handle)));
         keys.extend(plan.blocks.iter().map(|block| AtpBlock::key(database, &block.cid)));
-        if let ChangeKind::Hide { subject, .. } = &plan.kind {
-            keys.push(ArrobaHidden::key(database, &plan.did, subject));
+        match &plan.kind {
+            ChangeKind::Hide { subject, .. } => keys.push(ArrobaHidden::key(database, &plan.did, subject)),
+            ChangeKind::Delete => keys.push(ArrobaBlobEpoch::key(database, &plan.did)),
+            _ => {}
         }
+        let blobs = plan.commit().and_then(|commit| BlobChange::of(self.client(), &plan.did, commit));
+        keys.extend(blobs.iter().flat_map(BlobChange::keys));
         keys.extend_from_slice(plan.fence.keys());
         keys
     }
@@ -135,10 +150,11 @@ impl Datastore {
     async fn decide(
         &self,
         plan: &Plan,
+        transaction: &Transaction,
         lookup: &mut Lookup,
         holder: Option<&ArrobaHandle>,
         unsure: bool,
-    ) -> Result<Option<Vec<super::api::Mutation>>, Failure> {
+    ) -> Result<Option<Vec<Mutation>>, Failure> {
         let client = self.client();
         let found = Found::take(&plan.did, client, lookup)?;
         if let Some(handle) = plan.handle() {
@@ -180,7 +196,32 @@ impl Datastore {
             mutations.push(super::upsert(entity));
         }
         mutations.extend(fenced);
+        mutations.extend(self.blob_mutations(plan, transaction, lookup).await?);
         Ok(Some(mutations))
+    }
+
+    /// What the change does to blobs.
+    async fn blob_mutations(
+        &self,
+        plan: &Plan,
+        transaction: &Transaction,
+        lookup: &mut Lookup,
+    ) -> Result<Vec<Mutation>, Failure> {
+        let client = self.client();
+        if matches!(plan.kind, ChangeKind::Delete) {
+            return Ok(blobs::forget(client, &plan.did, lookup)?.into_iter().collect());
+        }
+        let Some(commit) = plan.commit() else { return Ok(Vec::new()) };
+        if let Some(now) = &plan.import {
+            return blobs::replace(client, transaction, &plan.did, commit.signed.rev, now.clone()).await;
+        }
+        let Some(mut change) = BlobChange::of(client, &plan.did, commit) else { return Ok(Vec::new()) };
+        let more = change.take(lookup)?;
+        let more = match more.is_empty() {
+            true => Lookup::default(),
+            false => client.lookup(more, Reads::In(transaction)).await?,
+        };
+        change.mutations(more).map_err(Failure::Refused)
     }
 
     /// Lets go of the rows that were read, so that nobody waits for them. If that fails, the service does it by itself.

@@ -52,7 +52,7 @@ impl Decision {
             ChangeKind::Create { handle, keys, status, commit } => {
                 create(plan, stored, (handle.as_ref(), keys), *status, commit)
             }
-            ChangeKind::Commit(commit) => self::commit(stored, commit, plan.import),
+            ChangeKind::Commit(commit) => self::commit(stored, commit, plan.import.is_some()),
             ChangeKind::Status { status } => self::status(found, *status),
             ChangeKind::Takedown { reference } => takedown(plan, found, reference.clone()),
             ChangeKind::Identity { handle, sealed_key } => {

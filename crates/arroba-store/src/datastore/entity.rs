@@ -7,8 +7,12 @@
 //!
 //! What the Python library has no place for is in kinds of our own, whose names begin with `Arroba`. It never reads them.
 
+mod arroba_blob;
+mod arroba_blob_epoch;
+mod arroba_blob_ref;
 mod arroba_handle;
 mod arroba_hidden;
+mod arroba_object;
 mod arroba_repo;
 mod arroba_reservation;
 mod block;
@@ -20,8 +24,13 @@ mod repo;
 mod sequence;
 mod values;
 
+pub(in crate::datastore) use arroba_blob::blob_name;
+pub use arroba_blob::{ArrobaBlob, Upload};
+pub use arroba_blob_epoch::ArrobaBlobEpoch;
+pub use arroba_blob_ref::ArrobaBlobRef;
 pub use arroba_handle::ArrobaHandle;
 pub use arroba_hidden::ArrobaHidden;
+pub use arroba_object::ArrobaObject;
 pub use arroba_repo::{ArrobaRepo, Creating, Tip};
 pub use arroba_reservation::ArrobaReservation;
 pub use block::AtpBlock;

@@ -1,12 +1,15 @@
 //! A change, numbered and encoded: what of it does not depend on what is stored.
 
-use std::ops::Range;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use arroba_core::{
     data::Cid,
     event::{EventDraft, EventKind},
     repo::RecordChange,
-    syntax::{Did, Handle},
+    syntax::{Did, Handle, RecordPath},
 };
 
 use super::{Fence, entity::AtpBlock, event::event_block, store::Datastore};
@@ -29,8 +32,8 @@ pub(super) struct Plan {
     pub(super) blocks: Vec<AtpBlock>,
     /// Events of the repository below it are hidden by a deletion or a takedown.
     pub(super) bound: u64,
-    /// Whether it ends an import, which inactive repositories take too.
-    pub(super) import: bool,
+    /// The blobs of all records, if it ends an import; inactive repositories take that too.
+    pub(super) import: Option<BTreeMap<RecordPath, BTreeSet<Cid>>>,
     /// What shows that its numbers were not given up.
     pub(super) fence: Fence,
     /// Given back unless it is settled.
@@ -59,7 +62,7 @@ impl Plan {
                 seqs,
                 blocks,
                 bound: 0,
-                import: false,
+                import: None,
                 fence,
                 reservation,
             });
@@ -75,7 +78,7 @@ impl Plan {
                 seqs,
                 blocks,
                 bound: 0,
-                import: false,
+                import: None,
                 fence,
                 reservation,
             });
@@ -93,7 +96,7 @@ impl Plan {
         let blocks = seqs.clone().zip(&events).map(|(seq, event)| event_block(event, seq, time));
         let blocks = blocks.collect::<Result<_, _>>()?;
         let fence = store.sequences().fence(seqs.clone());
-        Ok(Self { did, time, kind, events, seqs, blocks, bound, import: false, fence, reservation })
+        Ok(Self { did, time, kind, events, seqs, blocks, bound, import: None, fence, reservation })
     }
 
     /// The handle that it takes.

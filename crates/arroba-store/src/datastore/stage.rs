@@ -1,6 +1,6 @@
 //! Imports: blocks by CID, which nothing reaches until the head says so.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use arroba_core::{
     data::Cid,
@@ -35,6 +35,8 @@ pub(super) struct DatastoreStage {
     /// Of every record; they are small against the records, and the Python library keeps them in memory too.
     entries: BTreeMap<RecordPath, Cid>,
     nodes: HashSet<Cid>,
+    /// Of the records that have some.
+    blobs: BTreeMap<RecordPath, BTreeSet<Cid>>,
     waiting: Vec<AtpBlock>,
     waiting_bytes: usize,
 }
@@ -44,7 +46,8 @@ impl DatastoreStage {
         let row = store.find(did).await?.row(None).ok_or(ApplyError::NotFound)?;
         takes_imports(row.status)?;
         let (entries, nodes, waiting) = (BTreeMap::new(), HashSet::new(), Vec::new());
-        Ok(Self { store, did: did.clone(), entries, nodes, waiting, waiting_bytes: 0 })
+        let blobs = BTreeMap::new();
+        Ok(Self { store, did: did.clone(), entries, nodes, blobs, waiting, waiting_bytes: 0 })
     }
 
     async fn put(&mut self, cid: Cid, encoded: Bytes) -> Result<(), StoreError> {
@@ -102,6 +105,11 @@ impl Stage for DatastoreStage {
     async fn put_records(&mut self, records: Vec<StagedRecord>) -> Result<(), StoreError> {
         for record in records {
             self.put(record.cid, record.value).await?;
+            // A path that comes twice keeps the last.
+            self.blobs.remove(&record.path);
+            if !record.blobs.is_empty() {
+                self.blobs.insert(record.path.clone(), record.blobs.into_iter().collect());
+            }
             self.entries.insert(record.path, record.cid);
         }
         Ok(())
@@ -141,7 +149,7 @@ impl Stage for DatastoreStage {
         commit.signed.node_puts.clear();
         commit.signed.node_removes.clear();
         commit.signed.ops.clear();
-        self.store.apply_import(change).await
+        self.store.apply_import(change, self.blobs).await
     }
 }
 

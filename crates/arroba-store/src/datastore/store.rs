@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::{
     Client, Reads, Select,
     api::{Key, property_filter::Operator, value::ValueType},
+    blobs,
     blocks::{Blocks, StoredBlock},
     entity::{ArrobaHidden, AtpRepo},
     log::{EventLog, Hiding, LogOptions},
@@ -226,7 +227,9 @@ impl RepoStore for Datastore {
     async fn counts(&self, did: &Did) -> Result<Option<Counts>, StoreError> {
         let Some((_, head, _)) = self.live(did).await? else { return Ok(None) };
         let size = read::size(self.blocks(), did, head.data).await?;
-        Ok(Some(Counts { blocks: size.nodes + size.records + 1, records: size.records, ..Counts::default() }))
+        let (blobs_expected, blobs_stored) = blobs::counts(self.client(), did).await?;
+        let blocks = size.nodes + size.records + 1;
+        Ok(Some(Counts { blocks, records: size.records, blobs_expected, blobs_stored }))
     }
 
     async fn hidden(&self, did: &Did, subject: &Subject) -> Result<Option<String>, StoreError> {
@@ -294,8 +297,8 @@ impl RepoStore for Datastore {
         self.log().tail()
     }
 
-    async fn sweep(&self, _retention: Retention) -> Result<Swept, StoreError> {
-        Ok(Swept::default())
+    async fn sweep(&self, retention: Retention) -> Result<Swept, StoreError> {
+        blobs::sweep(self.client(), retention).await
     }
 }
 

@@ -56,10 +56,10 @@ async fn datastore() {
 
     let Some(emulator) = Emulator::shared().await else { return };
     let traits = conformance::Traits::default().with_holes().keeping_events();
-    let checks = conformance::repos(traits, || async {
+    let make = || async {
         let options = DatastoreOptions::new(Numbering::exclusive());
         Datastore::open(emulator.client().await, options).await.unwrap()
-    })
-    .await;
+    };
+    let checks = conformance::repos(traits, make).await + conformance::blobs(make).await;
     println!("vectors: store conformance (datastore): {checks} assertions");
 }

@@ -388,7 +388,9 @@ async fn what_the_service_puts_off_is_asked_for_again() {
     let Some(emulator) = Emulator::shared().await else { return };
     let mut twin = many(&emulator).await;
     let connection = emulator.connection(twin.client.database().clone()).await;
-    let strict = Strict::new(connection, StrictOptions { deferred: 0.4, ..StrictOptions::default() });
+    // Nor is there any index of our own.
+    let options = StrictOptions { deferred: 0.4, indexes: Some(Vec::new()), ..StrictOptions::default() };
+    let strict = Strict::new(connection, options);
     let backoff = Duration::from_millis(1);
     let options = ClientOptions { seed: 1, backoff, attempts: 20, ..ClientOptions::default() };
     twin.client = Client::new(Arc::new(strict), options);
@@ -402,6 +404,12 @@ async fn what_the_service_puts_off_is_asked_for_again() {
     assert_eq!(nodes + records + 1, all.len() as u64);
     let (rows, more) = twin.records(RecordRange::All { after: None, limit: 10_000 }, &BTreeSet::new()).await;
     assert_eq!((rows.len() as u64, more), (records, false));
+    let before = twin.head().await.rev;
+    twin.commit(vec![create("a.b.c/late")]).await;
+    assert_eq!(
+        twin.export(BlockQuery::Since(before)).await.0,
+        twin.expected(BlockQuery::Since(before)).await
+    );
 }
 
 /// The number of calls, stated: an export of 10,000 records.

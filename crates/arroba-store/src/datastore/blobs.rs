@@ -1,0 +1,26 @@
+//! Blobs: what was uploaded, and which records refer to it.
+//!
+//! | kind | named by | says |
+//! |---|---|---|
+//! | `ArrobaBlob` | DID and CID | the upload, and how many records refer to it |
+//! | `ArrobaBlobRef` | DID and path | to which blobs a record refers |
+//! | `ArrobaBlobEpoch` | DID | which life of the repository counts |
+//! | `ArrobaObject` | object | an upload on its way, or garbage |
+//!
+//! All of it changes with the commit, in its transaction ([`BlobChange`]). The Python library writes none of it: a record that it
+//! deletes keeps its references here until the path is written from here again.
+
+mod change;
+mod import;
+mod read;
+mod sweep;
+#[cfg(all(test, feature = "conformance"))]
+mod tests;
+mod transact;
+mod upload;
+
+pub(super) use change::{BlobChange, forget};
+pub(super) use import::replace;
+pub(super) use read::{blob, counts, list, missing, references, temporary_bytes};
+pub(super) use sweep::sweep;
+pub(super) use upload::{abandon_upload, begin_upload, collected, garbage, put_temporary};
