@@ -66,14 +66,7 @@ impl ServiceAuth {
         keys: Arc<dyn SigningKeys>,
         clock: UnixClock,
     ) -> Self {
-        let lifetime = Duration::from_secs(MAX_LIFETIME_SECONDS + 2 * LEEWAY_SECONDS);
-        // The newest tokens are remembered, however many there are: the default policy may refuse a new entry when it is full.
-        let seen = Cache::builder()
-            .max_capacity(REPLAYS)
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_live(lifetime)
-            .build();
-        Self { audiences: audiences.into_iter().collect(), keys, clock, seen }
+        Self { audiences: audiences.into_iter().collect(), keys, clock, seen: replay_memory(REPLAYS) }
     }
 
     /// Verifies the bearer token in `headers` for a call of `method`.
@@ -148,6 +141,16 @@ impl ServiceAuth {
         let entry = self.seen.entry((issuer.clone(), jti)).or_insert(());
         if entry.is_fresh() { Ok(()) } else { Err(bad("jwt was used before")) }
     }
+}
+
+/// The newest tokens are remembered, however many there are: the default policy may refuse a new entry when it is full.
+fn replay_memory(capacity: u64) -> Cache<(Did, String), ()> {
+    let lifetime = Duration::from_secs(MAX_LIFETIME_SECONDS + 2 * LEEWAY_SECONDS);
+    Cache::builder()
+        .max_capacity(capacity)
+        .eviction_policy(EvictionPolicy::lru())
+        .time_to_live(lifetime)
+        .build()
 }
 
 impl std::fmt::Debug for ServiceAuth {
@@ -297,6 +300,30 @@ mod tests {
         let signer = key(Curve::K256, 1);
         assert!(outcome(&auth, "JWT", None, &claims(), &signer).await.starts_with("did:"));
         assert_eq!(outcome(&auth, "JWT", None, &claims(), &signer).await, "BadJwt");
+    }
+
+    #[test]
+    fn a_full_memory_keeps_the_newest_tokens() {
+        let (mut auth, _) = auth(1, 1, Curve::K256);
+        auth.seen = replay_memory(100);
+        let issuer = Did::parse("did:web:a.test").unwrap();
+        let remember = |number: u32| auth.remember(&issuer, Some(number.to_string()));
+        // Old tokens that are tried again and again are not dearer than new ones.
+        for number in 0..100 {
+            remember(number).unwrap();
+            for _ in 0..5 {
+                assert!(remember(number).is_err());
+            }
+        }
+        auth.seen.run_pending_tasks();
+        for number in 100..200 {
+            remember(number).unwrap();
+            auth.seen.run_pending_tasks();
+            assert!(remember(number).is_err(), "{number} is forgotten at once");
+        }
+        for number in 101..200 {
+            assert!(remember(number).is_err(), "{number} is forgotten");
+        }
     }
 
     #[test]
