@@ -2,7 +2,7 @@
 
 use arroba_core::crypto::Signer;
 use arroba_core::mst::Loader;
-use arroba_core::syntax::{Did, Nsid};
+use arroba_core::syntax::{Audience, Did, Nsid};
 use arroba_lexicons::com_atproto::identity::get_recommended_did_credentials::Output as Credentials;
 use arroba_lexicons::com_atproto::server::check_account_status::Output as AccountReport;
 use arroba_lexicons::json::Secret;
@@ -79,11 +79,11 @@ impl Logins {
     pub(crate) async fn service_token(
         &self,
         did: &Did,
-        audience: String,
+        audience: &Audience,
         method: Option<&Nsid>,
         expires: u64,
     ) -> Result<Secret> {
-        let token = self.0.host.service_token(did, &audience, method, expires).await?;
+        let token = self.0.host.service_token(did, audience, method, expires).await?;
         Ok(Secret::from(token))
     }
 

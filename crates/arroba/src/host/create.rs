@@ -3,7 +3,7 @@
 use arroba_core::crypto::{PrivateKey, PublicKey, Signer};
 use arroba_core::repo;
 use arroba_core::syntax::{Did, Handle};
-use arroba_identity::plc::{Operation, PlcError, State, Unsigned, did_from_genesis};
+use arroba_identity::plc::{self, Operation, PlcError, State, Unsigned, did_from_genesis};
 use arroba_store::seal::SealedKeys;
 use arroba_store::{Change, ChangeKind, CommitChange, RepoRow, RepoStatus};
 
@@ -164,23 +164,14 @@ impl RepoHost {
         let refused = |error| HostError::refused(&plan.did, plan.handle.as_ref(), error);
         self.apply(reserve).await.map_err(refused)?;
         if let Some(genesis) = &plan.genesis
-            && let Err(error) = self.register(&plan.did, genesis).await
+            && let Err(error) = plc::submit(&*self.0.directory, &plan.did, genesis).await
         {
             let release = self.change(&plan.did, Vec::new(), ChangeKind::Delete);
             self.apply(release).await.map_err(refused)?;
-            return Err(error);
+            return Err(HostError::directory(&plan.did, error));
         }
         self.make(&plan.did, plan.status).await?;
         Ok(self.repo(&plan.did))
-    }
-
-    /// Submits a genesis operation. One that arrived although its answer was lost counts as taken.
-    async fn register(&self, did: &Did, genesis: &Operation) -> Result<(), HostError> {
-        let Err(error) = self.0.directory.submit(did, genesis).await else { return Ok(()) };
-        match self.0.directory.last_operation(did).await {
-            Ok(last) if last.cid() == genesis.cid() => Ok(()),
-            _ => Err(HostError::directory(did, error)),
-        }
     }
 
     /// Makes the repo of a reserved DID.

@@ -1,7 +1,7 @@
 //! The handle of a repo.
 
 use arroba_core::syntax::{Did, Handle};
-use arroba_identity::plc::{Operation, Unsigned};
+use arroba_identity::plc::{self, Operation, PlcError, Unsigned};
 use arroba_store::{ChangeKind, RepoRow};
 
 use super::{HostError, RepoHost, events};
@@ -37,14 +37,14 @@ impl RepoHost {
         let failed = |error| HostError::directory(did, error);
         let last = self.0.directory.last_operation(did).await.map_err(failed)?;
         let Some(state) = last.state() else {
-            return Err(failed(arroba_identity::plc::PlcError::Tombstoned));
+            return Err(failed(PlcError::Tombstoned));
         };
         let renamed = state.clone().with_handle(handle);
         if renamed.also_known_as == state.also_known_as {
             return Ok(());
         }
         let update = self.sign_operation(row, Unsigned::update(last.cid(), renamed))?;
-        self.0.directory.submit(did, &update).await.map_err(failed)
+        plc::submit(&*self.0.directory, did, &update).await.map_err(failed)
     }
 
     /// Signs with the account's own rotation key, or the host's if it has none.

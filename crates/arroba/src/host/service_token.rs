@@ -1,7 +1,7 @@
 //! Tokens by which other services are called in the name of hosted accounts.
 
-use arroba_core::crypto::jwt::{self, ServiceClaims};
-use arroba_core::syntax::{Did, Nsid};
+use arroba_core::crypto::jwt::ServiceClaims;
+use arroba_core::syntax::{Audience, Did, Nsid};
 use arroba_store::RepoStatus;
 
 use super::{HostError, RepoHost};
@@ -9,8 +9,7 @@ use super::{HostError, RepoHost};
 impl RepoHost {
     /// A token by which `audience` accepts a call of `method` in the name of `did`, until `expires` (seconds since 1970).
     ///
-    /// Without a method the token is good for every one. The audience is a service's DID, with or without the `#` and id of
-    /// one of its services. Spec: <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
+    /// Without a method the token is good for every one. Spec: <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
     ///
     /// # Errors
     ///
@@ -18,7 +17,7 @@ impl RepoHost {
     pub async fn service_token(
         &self,
         did: &Did,
-        audience: &str,
+        audience: &Audience,
         method: Option<&Nsid>,
         expires: u64,
     ) -> Result<String, HostError> {
@@ -28,16 +27,13 @@ impl RepoHost {
         let key = self.signing_key(&row)?;
         let mut jti = [0; 16];
         self.0.randomness.fill(&mut jti);
-        let claims = ServiceClaims {
-            iat: Some(self.now_seconds()),
-            iss: did.to_string(),
-            aud: audience.to_owned(),
-            exp: expires,
-            lxm: method.map(Nsid::to_string),
-            jti: Some(jti.iter().map(|byte| format!("{byte:02x}")).collect()),
-            extra: serde_json::Map::new(),
+        let nonce: String = jti.iter().map(|byte| format!("{byte:02x}")).collect();
+        let claims = ServiceClaims::new(did, audience, expires).issued(self.now_seconds()).nonce(nonce);
+        let claims = match method {
+            Some(method) => claims.method(method),
+            None => claims,
         };
-        jwt::encode("JWT", None, &claims, &*key).map_err(HostError::Token)
+        claims.sign(&*key).map_err(HostError::Token)
     }
 
     /// Seconds since 1970.

@@ -111,7 +111,7 @@ impl Call<'_> {
     async fn token(&self, audience: &Did, method: &Nsid) -> Result<String> {
         let host = &self.inner.host;
         let expires = host.now_seconds() + TOKEN_SECONDS;
-        Ok(host.service_token(self.did, audience.as_str(), Some(method), expires).await?)
+        Ok(host.service_token(self.did, &audience.clone().into(), Some(method), expires).await?)
     }
 
     /// Asks the service something else in the caller's name.

@@ -1,6 +1,6 @@
 //! `com.atproto.server.getServiceAuth`
 
-use arroba_core::syntax::{Did, Nsid};
+use arroba_core::syntax::{Audience, Nsid};
 use arroba_lexicons::com_atproto::server::GetServiceAuth;
 use arroba_lexicons::com_atproto::server::get_service_auth::{self, Params};
 use arroba_xrpc::{Output, Query, Result, XrpcError};
@@ -21,24 +21,19 @@ pub(crate) async fn get_service_auth(
     auth: AnyAccountAuth,
     Query(Params { aud, exp, lxm }): Query<GetServiceAuth>,
 ) -> Result<Output<GetServiceAuth>> {
-    if !is_audience(&aud) {
-        return Err(XrpcError::invalid_request(
-            "aud must be a DID, optionally with the fragment of a service",
-        ));
-    }
+    let audience = audience(&aud)?;
     let expires = expiry(exp, lxm.is_some(), logins.now_seconds())?;
     allowed(auth.access(), lxm.as_ref())?;
-    let token = logins.service_token(auth.did(), aud, lxm.as_ref(), expires).await?;
+    let token = logins.service_token(auth.did(), &audience, lxm.as_ref(), expires).await?;
     Ok(Output(get_service_auth::Output { token }))
 }
 
-fn is_audience(aud: &str) -> bool {
-    match aud.split_once('#') {
-        None => Did::parse(aud).is_ok(),
-        Some((did, service)) => {
-            Did::parse(did).is_ok() && !service.is_empty() && !service.contains(['#', ' '])
-        }
-    }
+fn audience(aud: &str) -> Result<Audience> {
+    let refuse = |error| {
+        XrpcError::invalid_request("aud must be a DID, optionally with the fragment of a service")
+            .with_cause(error)
+    };
+    Audience::parse(aud).map_err(refuse)
 }
 
 fn expiry(exp: Option<i64>, for_one_method: bool, now: u64) -> Result<u64> {
@@ -112,9 +107,9 @@ mod tests {
 
     #[test]
     fn audiences() {
-        assert!(is_audience("did:web:a.test") && is_audience("did:web:a.test#bsky_appview"));
+        assert!(audience("did:web:a.test").is_ok() && audience("did:web:a.test#bsky_appview").is_ok());
         for bad in ["", "a.test", "did:web:a.test#", "did:web:a.test#a#b", "#a", "did:web:a.test#a b"] {
-            assert!(!is_audience(bad), "{bad}");
+            assert!(audience(bad).is_err(), "{bad}");
         }
     }
 }
