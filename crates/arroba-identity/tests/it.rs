@@ -14,6 +14,7 @@ mod it {
     mod plc_log;
     mod publisher;
     mod python_did;
+    mod python_reads_ours;
     mod python_util;
     mod resolver;
     mod support;
