@@ -8,7 +8,8 @@ use std::time::Duration;
 pub struct RemoteBlobLimits {
     /// The largest blob, in bytes (`BLOB_MAX_BYTES`); 300,000,000.
     pub max_bytes: u64,
-    /// The longest video or sound; 10 minutes.
+    /// The longest video or sound; 10 minutes. One whose length cannot be read passes: that of an MP4 in fragments without an index,
+    /// for example, would take reading all of it.
     pub max_duration: Duration,
     /// How old what is known may be before the URL is asked again (`BLOB_REFETCH_DAYS`); 7 days.
     pub refetch_after: Duration,
