@@ -13,6 +13,8 @@ pub mod environment;
 mod error;
 mod export;
 pub mod firehose;
+#[cfg(doctest)]
+mod guides;
 mod host;
 mod import;
 pub mod methods;

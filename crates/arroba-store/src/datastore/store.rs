@@ -108,8 +108,8 @@ impl Datastore {
 
     /// Ends the store's tasks, and settles the numbers that were reserved and not used. What is in the database stays as it is.
     pub async fn close(&self) {
-        self.inner.sequences.close().await;
         self.inner.log.close().await;
+        self.inner.sequences.close().await;
     }
 
     /// Both rows of a repository.
