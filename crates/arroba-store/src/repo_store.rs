@@ -176,6 +176,15 @@ pub trait RepoStore: Send + Sync + 'static {
     /// The newest sequence number that can be read; changes when there is more, whoever wrote it.
     fn tail(&self) -> watch::Receiver<u64>;
 
+    /// The highest number that was given to anybody, whether or not its event can be read yet: a cursor up to here is none of
+    /// the future, because another node may have sent the event already. Stores that number as they write have the tail.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn newest_given(&self) -> Result<u64, StoreError> {
+        Ok(*self.tail().borrow())
+    }
+
     /// Drops what is no longer needed.
     ///
     /// # Errors

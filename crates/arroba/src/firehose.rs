@@ -159,6 +159,11 @@ impl Firehose {
         self.0.clock.now_micros().saturating_sub(window)
     }
 
+    /// The highest number that anybody was given.
+    async fn newest_given(&self) -> Result<u64, StoreError> {
+        self.0.store.newest_given().await
+    }
+
     /// Where a reader at `cursor` must go on instead, if events that it would need are gone or too old.
     async fn window_entry(&self, cursor: u64) -> Result<Option<u64>, StoreError> {
         let start = self.window_start_micros();

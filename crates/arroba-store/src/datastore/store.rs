@@ -297,6 +297,10 @@ impl RepoStore for Datastore {
         self.log().tail()
     }
 
+    async fn newest_given(&self) -> Result<u64, StoreError> {
+        Ok(self.sequences().last().await?.max(*self.tail().borrow()))
+    }
+
     async fn sweep(&self, retention: Retention) -> Result<Swept, StoreError> {
         blobs::sweep(self.client(), retention).await
     }

@@ -206,7 +206,11 @@ impl Reader {
     /// Checks the cursor and moves it into the window. Says whether events may be missing.
     async fn start(&mut self) -> Result<bool, SubscribeError> {
         if self.cursor > *self.tail.borrow() {
-            return Err(SubscribeError::FutureCursor);
+            if self.cursor > self.firehose.newest_given().await? {
+                return Err(SubscribeError::FutureCursor);
+            }
+            // Another node has sent what cannot be read here yet: it is waited for.
+            return Ok(false);
         }
         let Some(entry) = self.firehose.window_entry(self.cursor).await? else { return Ok(false) };
         self.move_to(entry);

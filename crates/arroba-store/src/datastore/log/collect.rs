@@ -182,7 +182,7 @@ impl Follower {
             if live { self.ring().own().map(|event| event.seq).collect() } else { HashSet::new() };
         let dids = numbers.iter().filter(doubtful).filter(|number| !own.contains(&number.seq));
         let dids = dids.flat_map(|number| number.commits.iter().map(|commit| commit.commit.did.clone()));
-        let heads = Heads::read(&self.blocks, dids.collect()).await?;
+        let heads = Heads::read(&self.blocks, &known, dids.collect()).await?;
         let (mut events, mut commits, mut open) = (BTreeMap::new(), Vec::new(), HashSet::new());
         for number in numbers {
             let seq = number.seq;

@@ -464,7 +464,14 @@ async fn beside_python_a_commit_that_the_head_has_not_reached_is_not_told_yet() 
     put(&client, &AtpBlock { cid, repo: Some(did(1)), encoded, seq: 3, ops: Vec::new(), created: Some(1) })
         .await;
     assert_eq!(reader.seqs().await, [1, 2]);
+    // A read that has the twin alone, and then the head that names the other: it is neither told nor given up.
+    let mut half = read::read(&client, 2, None, 10).await.unwrap();
+    for number in &mut half.numbers {
+        number.commits.retain(|commit| commit.cid == cid);
+    }
     set(last.0).await;
+    let (made, open) = reader.log.0.follower.made(half, true).await.unwrap();
+    assert!(made.is_empty() && open.contains(&3), "{made:?}");
     assert_eq!(reader.all(0, 10).await, repo.told);
     repo.commit(&writer, None).await;
     let later =

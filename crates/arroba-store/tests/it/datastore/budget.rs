@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use arroba_core::repo::Write;
 use arroba_store::{
+    RepoStore,
     conformance::Author,
     datastore::{Client, Datastore, DatastoreOptions, Numbering, testing::Emulator},
 };
@@ -73,4 +74,19 @@ async fn a_commit_costs_few_calls_in_a_large_repository() {
     let cold = mean(&client, &author, true).await;
     println!("calls of a commit at 100,000 records: cold {cold:.2}");
     assert!(cold <= 16.0, "{cold}");
+}
+
+#[tokio::test]
+async fn a_number_counts_as_given_before_its_event_can_be_read() {
+    let Some(emulator) = Emulator::shared().await else { return };
+    let client = emulator.client().await;
+    let (one, other) = (store(&client).await, store(&client).await);
+    let author = Author::new(1);
+    let created = author.create(&one, Vec::new()).await;
+    assert_eq!(one.newest_given().await.unwrap(), created.seqs.end - 1);
+    let reserved = other.reserve(&author.did, 1, None).await.unwrap();
+    let tail = *one.tail().borrow();
+    assert_eq!(one.newest_given().await.unwrap(), reserved.seqs().unwrap().start, "whoever it was given to");
+    assert!(tail < reserved.seqs().unwrap().start, "nobody can read it");
+    reserved.settle();
 }
