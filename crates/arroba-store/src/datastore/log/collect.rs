@@ -195,7 +195,7 @@ impl Follower {
                 mut one if one.len() == 1 && !doubt => {
                     one.pop().map_or(Fate::Nothing, |one| Fate::Commit(Box::new(one)))
                 }
-                several => heads.fate(several).await?,
+                several => heads.fate(several, live).await?,
             };
             match fate {
                 Fate::Commit(commit) => commits.push(*commit),
