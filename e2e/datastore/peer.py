@@ -32,7 +32,7 @@ from lexrpc import flask_server
 from multiformats import CID
 from werkzeug.serving import make_server
 
-COLLECTION = "app.bsky.feed.post"
+COLLECTION = "com.example.note"
 # The collector sleeps until somebody in its own process tells it of an event. Events of the other program have to be told too.
 TELL_SECONDS = 0.05
 

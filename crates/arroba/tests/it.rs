@@ -5,6 +5,8 @@ mod it {
     mod accounts;
     mod app_view;
     mod crawlers;
+    #[cfg(feature = "datastore")]
+    mod datastore;
     mod duplicates;
     mod embedded_proxying;
     mod embedding;
