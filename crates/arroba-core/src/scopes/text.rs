@@ -24,7 +24,7 @@ impl ScopeText {
     /// Takes a scope string apart.
     ///
     /// # Errors
-    /// [`ScopeError::TooLong`], [`ScopeError::Characters`] or [`ScopeError::Encoding`].
+    /// [`ScopeError::TooLong`], [`ScopeError::Characters`] or [`ScopeError::Encoding`]; [`ScopeError::Resource`] if there is none.
     pub fn parse(text: &str) -> Result<Self, ScopeError> {
         if text.len() > Self::MAX_LENGTH {
             return Err(ScopeError::TooLong);
@@ -37,6 +37,9 @@ impl ScopeText {
             Some((resource, positional)) => (resource, Some(decode(positional)?)),
             None => (head, None),
         };
+        if resource.is_empty() {
+            return Err(ScopeError::Resource(String::new()));
+        }
         let mut params = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -196,6 +199,9 @@ mod tests {
         }
         for bad in ["", " ", "a b", "a\n", "a\u{7f}", "\u{e9}"] {
             assert_eq!(ScopeText::parse(bad), Err(ScopeError::Characters), "{bad:?}");
+        }
+        for bad in ["?", ":", ":a", "?a=b", ":?"] {
+            assert_eq!(ScopeText::parse(bad), Err(ScopeError::Resource(String::new())), "{bad:?}");
         }
         assert_eq!(ScopeText::parse(&"a".repeat(8193)), Err(ScopeError::TooLong));
     }
