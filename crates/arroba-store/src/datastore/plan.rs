@@ -51,50 +51,25 @@ impl Plan {
             ChangeKind::Create { commit, .. } | ChangeKind::Commit(commit) => Some(&**commit),
             _ => None,
         };
-        if let Some(commit) = commit {
-            let (seqs, blocks) = of_commit(&did, time, commit, &events, &reservation)?;
-            let fence = store.sequences().fence(seqs.clone());
-            return Ok(Self {
-                did,
-                time,
-                kind,
-                events,
-                seqs,
-                blocks,
-                bound: 0,
-                import: None,
-                fence,
-                reservation,
-            });
-        }
         let hides = matches!(kind, ChangeKind::Delete | ChangeKind::Takedown { reference: Some(_) });
-        if events.is_empty() && !hides {
-            let (seqs, blocks, fence) = (0..0, Vec::new(), store.sequences().fence(0..0));
-            return Ok(Self {
-                did,
-                time,
-                kind,
-                events,
-                seqs,
-                blocks,
-                bound: 0,
-                import: None,
-                fence,
-                reservation,
-            });
-        }
-        let reservation = store.sequences().reserve(&did, events.len(), None).await?;
-        let seqs = match reservation.seqs() {
-            Some(seqs) => seqs,
-            // Everything that has a number is hidden.
-            None => {
-                let next = store.sequences().last().await?.saturating_add(1);
-                next..next
-            }
+        let (seqs, blocks, bound, reservation) = if let Some(commit) = commit {
+            let (seqs, blocks) = of_commit(&did, time, commit, &events, &reservation)?;
+            (seqs, blocks, 0, reservation)
+        } else {
+            let reservation = store.sequences().reserve(&did, events.len(), None).await?;
+            let seqs = match reservation.seqs() {
+                Some(seqs) => seqs,
+                // Everything that has a number is hidden.
+                None if hides => {
+                    let next = store.sequences().last().await?.saturating_add(1);
+                    next..next
+                }
+                None => 0..0,
+            };
+            let blocks = seqs.clone().zip(&events).map(|(seq, event)| event_block(event, seq, time));
+            let bound = seqs.start;
+            (seqs, blocks.collect::<Result<_, _>>()?, bound, reservation)
         };
-        let bound = seqs.start;
-        let blocks = seqs.clone().zip(&events).map(|(seq, event)| event_block(event, seq, time));
-        let blocks = blocks.collect::<Result<_, _>>()?;
         let fence = store.sequences().fence(seqs.clone());
         Ok(Self { did, time, kind, events, seqs, blocks, bound, import: None, fence, reservation })
     }
