@@ -201,17 +201,18 @@ class Peer:
                           "cid": text(event.commit.cid), "rev": event.commit.decoded["rev"], "ops": ops})
         return found
 
-    def load_test(self, own, shared, seconds, threads, every, prefix):
-        """Commits for some seconds from some threads: each to its part of `own`, every so often to one of `shared`.
+    def load_test(self, own, shared, seconds, commits, threads, every, prefix):
+        """Commits from some threads for some seconds, and until there are so many: each to its part of `own`, every so often to one of
+        `shared`.
 
         Answers with all acknowledged writes, [DID, rkey, "create" or "delete", commit, seq], and with what failed.
         """
-        acknowledged, failures, lock = [], {}, threading.Lock()
+        acknowledged, failures, made_here, lock = [], {}, set(), threading.Lock()
         end = time.monotonic() + seconds
 
         def work(number):
             mine, count, last = own[number::threads], 0, {}
-            while time.monotonic() < end:
+            while time.monotonic() < end or len(made_here) < commits:
                 count += 1
                 to = shared if shared and count % every == 0 else mine
                 did, rkey = to[count // every % len(to)] if to is shared else to[count % len(to)], f"{prefix}{number}x{count}"
@@ -228,6 +229,7 @@ class Peer:
                     continue
                 last[did] = rkey
                 with lock:
+                    made_here.add(made["seq"])
                     acknowledged.extend([did, write[2], write[0], made["cid"], made["seq"]] for write in writes)
 
         with concurrent.futures.ThreadPoolExecutor(max_workers=threads) as pool:

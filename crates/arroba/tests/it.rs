@@ -4,9 +4,9 @@
 mod it {
     mod accounts;
     mod app_view;
-    mod crawlers;
     #[cfg(feature = "datastore")]
-    mod datastore;
+    mod beside_python;
+    mod crawlers;
     mod duplicates;
     mod embedded_proxying;
     mod embedding;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arroba::store::datastore::{MemcachedOptions, Numbering};
 
-use super::at_once::both_write;
+use super::at_once::{Length, both_write};
 use super::side::{Setup, Side};
 
 struct Memcached {
@@ -48,7 +48,6 @@ impl Drop for Memcached {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Python library: ./check side"]
 async fn both_count_in_one_memcached() {
     let Some(memcached) = Memcached::start().await else { return };
     let setup = Setup {
@@ -58,5 +57,5 @@ async fn both_count_in_one_memcached() {
         ..Setup::default()
     };
     let Some(side) = Side::start(setup).await else { return };
-    both_write(&side, 5).await;
+    both_write(&side, Length { seconds: 5, commits: 0 }).await;
 }

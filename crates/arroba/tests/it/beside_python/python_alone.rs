@@ -13,7 +13,6 @@ use super::follower::Follower;
 use super::python::{Python, interpreter};
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Python library: ./check side"]
 async fn its_server_is_believed_and_its_entities_are_read() {
     let Some(interpreter) = interpreter() else { return };
     let Some(emulator) = Emulator::shared().await else { return };

@@ -12,7 +12,6 @@ use super::side::{Setup, Side};
 /// A process that is killed between reserving and committing: nobody uses the number, and the Python library's collector goes on after
 /// its delay.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Python library: ./check side"]
 async fn after_a_crash_the_python_collector_goes_on() {
     let Some(side) = Side::start(Setup { skipped_delay: 2, ..Setup::default() }).await else { return };
     let did = side.python_repo(1).await;
@@ -35,7 +34,6 @@ async fn after_a_crash_the_python_collector_goes_on() {
 
 /// A commit that fails gives its number back, and the collector need not wait for its 120 s.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Python library: ./check side"]
 async fn a_number_that_is_given_back_holds_nobody_up() {
     let Some(side) = Side::start(Setup::default()).await else { return };
     let did = side.python_repo(1).await;

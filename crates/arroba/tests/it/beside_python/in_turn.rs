@@ -12,7 +12,6 @@ use super::side::{Setup, Side};
 const REPOS: u64 = 50;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Python library: ./check side"]
 async fn what_one_writes_the_other_reads_and_goes_on_with() {
     // A commit that the Python library refuses leaves a number out, which our log waits for.
     let Some(side) = Side::start(Setup { skipped_delay: 3, ..Setup::default() }).await else { return };

@@ -14,7 +14,6 @@ use super::side::{Setup, Side};
 type Shape = BTreeMap<String, String>;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Python library: ./check side"]
 async fn both_store_the_same_form() {
     let Some(side) = Side::start(Setup::default()).await else { return };
     let python = side.python_repo(1).await;

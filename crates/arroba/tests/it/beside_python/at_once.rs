@@ -1,7 +1,8 @@
 //! Both write at once, to repos of their own and to the same ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arroba::HostError;
 use arroba::core::syntax::Did;
@@ -34,16 +35,26 @@ struct Load {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Python library: ./check side"]
 async fn nothing_is_lost_and_no_number_is_given_twice() {
-    let seconds = std::env::var("ARROBA_SIDE_SECONDS").map_or(5, |seconds| seconds.parse().unwrap());
+    let given = |name: &str| std::env::var(name).ok().map(|value| value.parse().unwrap());
+    let length = Length {
+        seconds: given("ARROBA_SIDE_SECONDS").unwrap_or(5),
+        commits: given("ARROBA_SIDE_COMMITS").unwrap_or(0),
+    };
     let setup = Setup { skipped_delay: 30, ..Setup::default() };
     let Some(side) = Side::start(setup).await else { return };
-    both_write(&side, seconds).await;
+    both_write(&side, length).await;
+}
+
+/// How long both write: so many seconds, and until each has made so many commits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Length {
+    pub(super) seconds: u64,
+    pub(super) commits: u64,
 }
 
 /// Lets both write, and checks everything that there is to check afterwards.
-pub(super) async fn both_write(side: &Side, seconds: u64) {
+pub(super) async fn both_write(side: &Side, length: Length) {
     let mut repos = Vec::new();
     for number in 0..OWN + SHARED {
         repos.push(side.python_repo(number).await);
@@ -58,22 +69,29 @@ pub(super) async fn both_write(side: &Side, seconds: u64) {
 
     let before = side.client.counts();
     let arguments = json!({
-        "own": theirs, "shared": shared, "seconds": seconds, "threads": WRITERS, "every": EVERY, "prefix": "p",
+        "own": theirs, "shared": shared, "seconds": length.seconds, "commits": length.commits, "threads": WRITERS, "every": EVERY,
+        "prefix": "p",
     });
-    let (there, here) =
-        tokio::join!(side.python.call("load_test", arguments), rust_writes(side, ours, shared, seconds));
+    let over = AtomicBool::new(false);
+    let python_writes = async {
+        let load = side.python.call("load_test", arguments).await;
+        over.store(true, Ordering::Relaxed);
+        load
+    };
+    let (there, here) = tokio::join!(python_writes, rust_writes(side, ours, shared, &over));
     let calls = side.client.counts() - before;
     let there: Load = serde_json::from_value(there).unwrap();
     let commits = |load: &Load| load.acknowledged.iter().map(|write| write.4).collect::<BTreeSet<_>>().len();
     println!(
-        "{seconds} s: {} commits by Python ({:?} failed), {} by us ({:?} failed); our calls, readers included: {calls:?}, {:.1} a commit",
+        "{length:?}: {} commits by Python ({:?} failed), {} by us ({:?} failed); our calls, readers included: {calls:?}, {:.1} a commit",
         commits(&there),
         there.failures,
         commits(&here),
         here.failures,
         calls.total() as f64 / commits(&here).max(1) as f64,
     );
-    assert!(commits(&there) > 0 && commits(&here) > 0);
+    let enough = usize::try_from(length.commits.max(1)).unwrap();
+    assert!(commits(&there) >= enough && commits(&here) >= enough);
 
     let acknowledged = [&there, &here].map(|load| load.acknowledged.iter()).into_iter().flatten();
     let newest = acknowledged.clone().map(|write| write.4).max().unwrap();
@@ -93,15 +111,15 @@ pub(super) async fn both_write(side: &Side, seconds: u64) {
     side.host.close().await;
 }
 
-async fn rust_writes(side: &Side, own: &[Did], shared: &[Did], seconds: u64) -> Load {
-    let end = Instant::now() + Duration::from_secs(seconds);
+/// We write for as long as the Python library does.
+async fn rust_writes(side: &Side, own: &[Did], shared: &[Did], over: &AtomicBool) -> Load {
     let each = (0..WRITERS).map(|writer| async move {
         let mut load = Load { acknowledged: Vec::new(), failures: BTreeMap::new() };
         let mine: Vec<&Did> = own.iter().skip(writer).step_by(WRITERS).collect();
         let mut last: HashMap<Did, String> = HashMap::new();
         let mut count = 0;
         let mut pace = tokio::time::interval(PACE);
-        while Instant::now() < end {
+        while !over.load(Ordering::Relaxed) {
             pace.tick().await;
             count += 1;
             let did = match count % EVERY {
