@@ -21,9 +21,9 @@ const WRITERS: usize = 4;
 /// Every so manieth commit goes to a repo of both.
 const EVERY: usize = 8;
 
-/// How often one of our tasks commits at most: some times what the Python library manages. Whoever is several hundred numbers ahead is
+/// How often one of our tasks commits at most: about twice what the Python library manages. Whoever is several hundred numbers ahead is
 /// past the 300 that its collector looks back, and it would leave out what its own writers are still at.
-const PACE: Duration = Duration::from_millis(80);
+const PACE: Duration = Duration::from_millis(250);
 
 /// A write that was acknowledged: DID, key, action, commit, seq.
 type Acknowledged = (String, String, String, String, u64);
