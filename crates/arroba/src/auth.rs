@@ -14,7 +14,7 @@ mod sessions;
 mod static_token;
 
 use arroba_core::scopes::{Permission, Scopes};
-use arroba_core::syntax::Did;
+use arroba_core::syntax::{AtIdentifier, Did};
 use arroba_store::RepoStatus;
 use arroba_xrpc::{Result, ServiceCaller};
 
@@ -34,16 +34,21 @@ pub struct WriteAuth {
     caller: Caller,
 }
 
-/// Proof that the caller may upload blobs for an account, active or not.
+/// Proof that the caller may upload blobs: for its own account, active or not, or for any.
+///
+/// The protocol's `uploadBlob` says nothing of a repo, since it knows callers with one account only; a blob belongs to one repo all
+/// the same, which alone may refer to it. A caller who may write to every repo therefore names one by the parameter `repo`, a DID or
+/// a handle: `/xrpc/com.atproto.repo.uploadBlob?repo=did:web:alice.example`. Without it there is nobody to keep the blob for.
 #[derive(Debug)]
 pub struct UploadAuth {
-    did: Did,
+    caller: Caller,
+    repo: Option<AtIdentifier>,
 }
 
-/// Proof that the caller may replace the whole repo of an account, active or not.
+/// Proof that the caller may replace whole repos: its own, active or not, or any. Whose repo a file holds says its commit.
 #[derive(Debug)]
 pub struct ImportAuth {
-    did: Did,
+    repos: Repos,
 }
 
 /// Proof that the caller is an account, active or not, with any kind of login but that of a taken-down account.
@@ -123,8 +128,6 @@ macro_rules! of_account {
 }
 
 of_account! {
-    UploadAuth: "Whose blobs.";
-    ImportAuth: "Whose repo.";
     AccountAuth: "Which account.";
     AnyAccountAuth: "Which account.";
     ProxyAuth: "Which account.";
@@ -150,6 +153,28 @@ impl WriteAuth {
     #[must_use]
     pub const fn caller(&self) -> &Caller {
         &self.caller
+    }
+}
+
+impl UploadAuth {
+    /// Whose request it is.
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Which repo the request names.
+    #[must_use]
+    pub const fn repo(&self) -> Option<&AtIdentifier> {
+        self.repo.as_ref()
+    }
+}
+
+impl ImportAuth {
+    /// Whose repos.
+    #[must_use]
+    pub const fn repos(&self) -> &Repos {
+        &self.repos
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! Spec: <https://atproto.com/specs/repository#car-file-serialization>, <https://atproto.com/guides/account-migration>
 
+mod arrival;
 mod error;
 mod spool;
 mod walk;
@@ -57,15 +58,9 @@ impl RepoHost {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
     {
-        let (spool, root) =
-            receive(file, Spool::new(self.spool_directory().to_owned()), self.limits().import_bytes).await?;
-        let block = spool.block(&root)?.ok_or(ImportError::RootMissing(root))?;
-        let commit = Commit::decode(&block).map_err(ImportError::Commit)?;
+        let (commit, spool) = self.receive(file).await?;
         if commit.did != *did {
             return Err(ImportError::OtherDid(commit.did).into());
-        }
-        if commit.rev.micros() > self.clock().now_micros().saturating_add(MAX_CLOCK_SKEW_MICROS) {
-            return Err(ImportError::FutureRev(commit.rev).into());
         }
         let repo = self.store().repo(did).await?.ok_or_else(|| HostError::RepoNotFound(did.clone()))?;
         // Before the turn is taken: this may ask the network.
@@ -74,20 +69,38 @@ impl RepoHost {
         self.take_over(did, &commit, spool).await
     }
 
+    /// Takes in a file as far as its commit.
+    async fn receive<S, E>(&self, file: S) -> Result<(Commit, Spool), HostError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+    {
+        let (spool, root) =
+            receive(file, Spool::new(self.spool_directory().to_owned()), self.limits().import_bytes).await?;
+        let block = spool.block(&root)?.ok_or(ImportError::RootMissing(root))?;
+        let commit = Commit::decode(&block).map_err(ImportError::Commit)?;
+        if commit.rev.micros() > self.clock().now_micros().saturating_add(MAX_CLOCK_SKEW_MICROS) {
+            return Err(ImportError::FutureRev(commit.rev).into());
+        }
+        Ok((commit, spool))
+    }
+
     /// Whether the commit was signed by a key that the identity has or had.
     async fn check_signature(&self, repo: &RepoRow, commit: &Commit) -> Result<(), HostError> {
         let ours = self.signing_key(repo)?.public_key();
-        if commit.verify(&ours).is_ok() {
-            return Ok(());
-        }
-        if repo.did.method() == "plc" {
+        if commit.verify(&ours).is_ok() { Ok(()) } else { self.check_identity(commit).await }
+    }
+
+    /// Whether the commit was signed by a key that the network knows as one of its identity, now or before.
+    async fn check_identity(&self, commit: &Commit) -> Result<(), HostError> {
+        if commit.did.method() == "plc" {
             // The log holds the present key too, so one question answers for all.
-            let log = self.directory().audit_log(&repo.did).await.map_err(ImportError::Directory)?;
+            let log = self.directory().audit_log(&commit.did).await.map_err(ImportError::Directory)?;
             let mut keys = log.iter().filter_map(|entry| entry.operation.state()?.signing_key());
             let signed = keys.any(|key| commit.verify(&key).is_ok());
             return if signed { Ok(()) } else { Err(ImportError::Signature.into()) };
         }
-        let key = self.resolver().refreshed_signing_key(&repo.did).await.map_err(ImportError::Identity)?;
+        let key = self.resolver().refreshed_signing_key(&commit.did).await.map_err(ImportError::Identity)?;
         commit.verify(&key).map_err(|_| ImportError::Signature.into())
     }
 

@@ -16,7 +16,7 @@ pub(crate) use self::export_auth::ExportAuth;
 pub(crate) use self::read::wire_status;
 pub(crate) use self::refusal::store_failed;
 
-use crate::auth::{ImportAuth, UploadAuth, WriteAuth};
+use crate::auth::{ImportAuth, Repos, UploadAuth, WriteAuth};
 use crate::firehose::Subscription;
 use crate::host::{CommitOptions, CommitOutcome, RepoHost, Write, WriteResult, Written};
 
@@ -67,19 +67,21 @@ impl Service {
         }
     }
 
-    /// Stores a blob of the caller's.
+    /// Stores a blob of the caller's, or of the repo that a caller with every repo names.
     ///
     /// # Errors
     ///
-    /// 413 beyond the limit of the host; 400 if the blob was taken down.
+    /// 413 beyond the limit of the host; 400 if the blob was taken down, or if nothing says whose it is.
     pub async fn upload(&self, auth: UploadAuth, body: RawBody) -> Result<BlobRef> {
+        let did = self.uploads_for(&auth).await?;
         let limit = self.0.limits().blob_bytes;
         let declared = body.content_type().map(str::to_owned);
         let stream = body.limit(limit).stream()?;
-        Ok(self.0.upload_blob(auth.did(), declared.as_deref(), stream).await?)
+        Ok(self.0.upload_blob(&did, declared.as_deref(), stream).await?)
     }
 
-    /// Replaces the caller's repo by the one in a CAR file.
+    /// Replaces the caller's repo by the one in a CAR file. For a caller with every repo that is the repo of whom the file's commit
+    /// names, which is made if it is not here; see [`RepoHost::import_any`].
     ///
     /// # Errors
     ///
@@ -87,7 +89,10 @@ impl Service {
     pub async fn import(&self, auth: ImportAuth, body: RawBody) -> Result<()> {
         let limit = self.0.limits().import_bytes;
         let stream = body.limit(limit).stream()?;
-        self.0.import(auth.did(), stream).await?;
+        match auth.repos() {
+            Repos::One(did) => self.0.import(did, stream).await.map(drop)?,
+            Repos::All => self.0.import_any(stream).await.map(drop)?,
+        }
         Ok(())
     }
 

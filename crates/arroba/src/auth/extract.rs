@@ -2,11 +2,11 @@
 
 use arroba_core::crypto::jwt::Token;
 use arroba_core::scopes::{AccountAction, AccountAttribute, MediaType, Permission, Scopes};
-use arroba_core::syntax::{Did, Nsid};
+use arroba_core::syntax::{AtIdentifier, Nsid};
+use arroba_lexicons::QueryPairs;
 use arroba_store::RepoStatus;
 use arroba_xrpc::{Result, XrpcError};
 use axum::extract::{FromRef, FromRequestParts};
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
@@ -70,39 +70,41 @@ async fn write(authority: &Authority, parts: &Parts) -> Result<WriteAuth> {
 
 /// A service may upload in an account's name, which is how video services do it.
 async fn upload(authority: &Authority, parts: &Parts) -> Result<UploadAuth> {
+    let repo = named_repo(parts)?;
     if let Some(caller) = authority.known(parts).await? {
         caller.demand(&Permission::blob(media_type(parts)?))?;
-        let did = one_account(authority, caller).await?;
-        return Ok(UploadAuth { did });
+        standing(authority, &caller).await?;
+        return Ok(UploadAuth { caller, repo });
     }
     let token = bearer(parts)?;
-    let caller = match is_session(token) {
+    let session = match is_session(token) {
         true => standard(authority.sessions.account(token).await?)?,
         false => {
             let service = authority.sessions.service(token, &method(parts)?).await?;
             authority.sessions.hosted(service.issuer()).await?
         }
     };
-    not_taken_down(caller.status)?;
-    Ok(UploadAuth { did: caller.did })
+    not_taken_down(session.status)?;
+    Ok(UploadAuth { caller: Caller::owner(session.did), repo })
 }
 
 async fn import(authority: &Authority, parts: &Parts) -> Result<ImportAuth> {
-    let did = match authority.known(parts).await? {
+    let repos = match authority.known(parts).await? {
         Some(caller) => {
             caller.demand(&Permission::account(AccountAttribute::Repo, AccountAction::Manage))?;
-            one_account(authority, caller).await?
+            standing(authority, &caller).await?;
+            caller.repos
         }
         None => {
             let FullAuth { did, status } = full(authority, parts).await?;
             not_taken_down(status)?;
-            did
+            Repos::One(did)
         }
     };
     if !authority.sessions.accepts_imports() {
         return Err(XrpcError::invalid_request("Service is not accepting repo imports"));
     }
-    Ok(ImportAuth { did })
+    Ok(ImportAuth { repos })
 }
 
 /// The type of an upload, as it is declared.
@@ -112,17 +114,25 @@ fn media_type(parts: &Parts) -> Result<MediaType> {
     MediaType::parse(essence.trim()).map_err(|_| XrpcError::invalid_request("Content-Type is no media type"))
 }
 
-/// The account of a caller, for a method that does not say whose repo it is about.
-async fn one_account(authority: &Authority, caller: Caller) -> Result<Did> {
-    let Repos::One(did) = caller.repos else {
-        return Err(XrpcError::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "MethodNotImplemented",
-            "This method needs the credentials of one account, not of all",
-        ));
-    };
-    not_taken_down(authority.sessions.hosted(&did).await?.status)?;
-    Ok(did)
+/// The repo that an upload names; see [`UploadAuth`].
+fn named_repo(parts: &Parts) -> Result<Option<AtIdentifier>> {
+    let refused = || XrpcError::invalid_request("The parameter repo is one DID or handle");
+    let pairs = QueryPairs::parse(parts.uri.query().unwrap_or_default())
+        .map_err(|error| XrpcError::invalid_request(error.to_string()))?;
+    let mut named = pairs.iter().filter(|(name, _)| *name == "repo").map(|(_, value)| value);
+    match (named.next(), named.next()) {
+        (None, _) => Ok(None),
+        (Some(repo), None) => AtIdentifier::parse(repo).map(Some).map_err(|_| refused()),
+        (Some(_), Some(_)) => Err(refused()),
+    }
+}
+
+/// Demands of a caller with one account that the account is here and not taken down.
+async fn standing(authority: &Authority, caller: &Caller) -> Result<()> {
+    match caller.did() {
+        Some(did) => not_taken_down(authority.sessions.hosted(did).await?.status),
+        None => Ok(()),
+    }
 }
 
 async fn account(authority: &Authority, parts: &Parts) -> Result<AccountAuth> {

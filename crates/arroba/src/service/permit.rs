@@ -9,7 +9,7 @@ use arroba_store::RecordQuery;
 use arroba_xrpc::{Result, XrpcError};
 
 use super::{Service, store_failed};
-use crate::auth::Caller;
+use crate::auth::{Caller, Repos, UploadAuth, Viewer, not_taken_down};
 use crate::host::{HostError, Write};
 
 impl Service {
@@ -25,6 +25,22 @@ impl Service {
             Some(did) if caller.owns(&did) => Ok(did),
             Some(_) => Err(XrpcError::authentication_required("Invalid repo: not your own")),
             None => Err(XrpcError::new(http::StatusCode::FORBIDDEN, "AccountNotFound", "Account not found")),
+        }
+    }
+
+    /// Whose a blob will be.
+    pub(super) async fn uploads_for(&self, auth: &UploadAuth) -> Result<Did> {
+        let caller = auth.caller();
+        match (auth.repo(), &caller.repos) {
+            (None, Repos::One(did)) => Ok(did.clone()),
+            (None, Repos::All) => Err(XrpcError::invalid_request(
+                "These credentials are of every repo: name one by the parameter repo, a DID or a handle",
+            )),
+            (Some(repo), _) => {
+                let did = self.writable(caller, repo).await?;
+                not_taken_down(self.readable(&did, &Viewer::Admin).await?.status)?;
+                Ok(did)
+            }
         }
     }
 

@@ -172,6 +172,60 @@ async fn writes_are_checked_against_the_scopes() {
     assert_eq!(upload("repo:*", "image/gif").await, 403);
 }
 
+#[tokio::test]
+async fn the_token_of_every_repo_uploads_for_the_repo_that_the_request_names() {
+    let world = World::<Memory>::new().await;
+    let (alice, bob) = (world.account("alice").await, world.account("bob").await);
+    let did = alice.did().as_str();
+    let router = world.host.routes().authenticator(StaticToken::new("towel")).router();
+    let upload = async |router: &Router, query: &str, credentials: (&str, &str)| {
+        let request = Request::post(format!("/xrpc/com.atproto.repo.uploadBlob{query}"))
+            .header(credentials.0, credentials.1)
+            .header(header::CONTENT_TYPE, "image/gif");
+        let (status, json, _) = send(router, request.body(Body::from("GIF89a")).unwrap()).await;
+        (status, json)
+    };
+    let towel = ("authorization", "Bearer towel");
+
+    let (status, json) = upload(&router, "", towel).await;
+    assert_eq!((status, &json["error"]), (400, &json!("InvalidRequest")));
+    assert!(json["message"].as_str().unwrap().contains("parameter repo"), "{json}");
+    for (query, answer) in [
+        (format!("?repo={did}&repo={did}"), (400, "InvalidRequest")),
+        ("?repo=nobody".to_owned(), (400, "InvalidRequest")),
+        ("?repo=nobody.pds.test".to_owned(), (403, "AccountNotFound")),
+        ("?repo=did:web:nobody.test".to_owned(), (400, "RepoNotFound")),
+    ] {
+        let (status, json) = upload(&router, &query, towel).await;
+        assert_eq!((status, &json["error"]), (answer.0, &json!(answer.1)), "{query}: {json}");
+    }
+
+    // The blob is of the repo that was named, and of no other.
+    let mut uploaded = Vec::new();
+    for query in [format!("?repo={did}"), "?repo=alice.pds.test".to_owned()] {
+        let (status, json) = upload(&router, &query, towel).await;
+        assert_eq!(status, 200, "{query}: {json}");
+        uploaded.push(json["blob"].clone());
+    }
+    assert_eq!(uploaded[0], uploaded[1]);
+    let mut picture = note(bob.did().as_str(), "x");
+    picture["record"]["picture"] = uploaded[0].clone();
+    let (status, json) = post(&router, "towel", CREATE, &picture).await;
+    assert_eq!((status, &json["error"]), (400, &json!("BlobNotFound")), "{json}");
+    picture["repo"] = json!(did);
+    assert_eq!(post(&router, "towel", CREATE, &picture).await.0, 200);
+
+    // Whoever has one account names it or nobody.
+    let by_header = world.host.routes().authenticator(ByHeader).router();
+    let alices = format!("{did} blob:*/*");
+    assert_eq!(upload(&by_header, &format!("?repo={did}"), ("x-caller", &alices)).await.0, 200);
+    let (status, json) = upload(&by_header, "?repo=bob.pds.test", ("x-caller", &alices)).await;
+    assert_eq!((status, &json["error"]), (401, &json!("AuthenticationRequired")));
+    world.host.take_down(alice.did(), Some("mod".to_owned())).await.unwrap();
+    let (status, json) = upload(&router, &format!("?repo={did}"), towel).await;
+    assert_eq!((status, &json["error"]), (401, &json!("AccountTakedown")));
+}
+
 fn lexicon() -> std::sync::Arc<Catalog> {
     let document = json!({"lexicon": 1, "id": "com.example.greet", "defs": {"main": {
         "type": "procedure",

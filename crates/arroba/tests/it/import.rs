@@ -1,5 +1,6 @@
 //! Repos that come from elsewhere.
 
+use arroba::auth::StaticToken;
 use arroba::core::car::{self, Writer};
 use arroba::core::crypto::{Curve, PrivateKey, Signer};
 use arroba::core::data::{Cid, Value, cbor};
@@ -11,7 +12,11 @@ use arroba::core::syntax::{Did, Nsid, RecordPath, Tid};
 use arroba::core::{nsid, record_key};
 use arroba::store::RepoStatus;
 use arroba::{HostError, ImportError, NewRepo, Repo, Write};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use http::{Request, header};
 use serde_json::json;
+use tower::ServiceExt;
 
 use super::export::export;
 use super::fixture::{START_MICROS, World, kinds};
@@ -74,6 +79,13 @@ fn record(text: &str) -> Vec<u8> {
 
 /// A world with a deactivated account from elsewhere, and its repo there.
 async fn arrival() -> (World, Repo, Foreign) {
+    let (world, foreign) = stranger().await;
+    let repo = world.host.create_repo(NewRepo::existing(foreign.did.clone(), None)).await.unwrap();
+    (world, repo, foreign)
+}
+
+/// A world that knows nothing of an account from elsewhere, and its repo there.
+async fn stranger() -> (World, Foreign) {
     let world = World::new().await;
     let key = || PrivateKey::from_bytes(Curve::K256, &[5; 32]).unwrap();
     // The identity was made elsewhere, with a key that this host does not have.
@@ -87,13 +99,82 @@ async fn arrival() -> (World, Repo, Foreign) {
     let genesis = arroba::identity::plc::Unsigned::genesis(state).sign(&rotation).unwrap();
     let did = arroba::identity::plc::did_from_genesis(&genesis);
     world.directory.accept(&did, genesis).unwrap();
-    let repo = world.host.create_repo(NewRepo::existing(did.clone(), None)).await.unwrap();
     let mut entries: Vec<_> = (0..300)
         .map(|index| (format!("com.example.note/k{index:04}"), record(&format!("text {index}"))))
         .collect();
     entries.sort();
     let foreign = Foreign { did, key: key(), rev: Tid::from_micros(START_MICROS - 1_000_000, 3), entries };
-    (world, repo, foreign)
+    (world, foreign)
+}
+
+/// What `importRepo` answers to the token of every repo: the status, and the error's name and sentence.
+async fn post(router: &Router, file: Vec<u8>) -> (u16, String, String) {
+    let request = Request::post("/xrpc/com.atproto.repo.importRepo")
+        .header(header::AUTHORIZATION, "Bearer towel")
+        .header(header::CONTENT_TYPE, "application/vnd.ipld.car")
+        .header(header::CONTENT_LENGTH, file.len())
+        .body(Body::from(file))
+        .unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
+    (status, text("error"), text("message"))
+}
+
+#[tokio::test]
+async fn the_token_of_every_repo_imports_whosever_repo_the_file_holds() {
+    let (world, foreign) = stranger().await;
+    let router = world.host.routes().authenticator(StaticToken::new("towel")).router();
+
+    // What is wrong with the file is found before a repo is made for it.
+    let (root, blocks) = foreign.blocks();
+    let wrong_key = Foreign {
+        did: foreign.did.clone(),
+        key: PrivateKey::from_bytes(Curve::K256, &[77; 32]).unwrap(),
+        rev: foreign.rev,
+        entries: foreign.entries.clone(),
+    };
+    for (file, sentence) in [
+        (b"nonsense".to_vec(), "car file"),
+        (file(root, &blocks[1..]), "lacks the record"),
+        (wrong_key.file(), "signature is not the account's"),
+    ] {
+        let (status, error, message) = post(&router, file).await;
+        assert_eq!((status, error.as_str()), (400, "InvalidRequest"), "{message}");
+        assert!(message.contains(sentence), "{message}");
+    }
+    assert!(world.host.store().repo(&foreign.did).await.unwrap().is_none(), "nothing is left of them");
+
+    // A repo that is not here is made: deactivated, unannounced, under our own key, without the handle that nobody confirms.
+    assert_eq!(post(&router, foreign.file()).await.0, 200);
+    let row = world.host.store().repo(&foreign.did).await.unwrap().unwrap();
+    assert_eq!((row.status, row.handle), (RepoStatus::Deactivated, None));
+    let carol = world.host.repo(&foreign.did);
+    let page = carol.records(NOTE, None, 1000, arroba::store::Order::Ascending).await.unwrap();
+    assert_eq!(page.records.len(), 300);
+    assert!(world.events().await.is_empty());
+    let head = carol.head().await.unwrap();
+    assert!(head.1 > foreign.rev);
+
+    // The same again is nothing new, and a repo that is here is replaced.
+    assert_eq!(post(&router, foreign.file()).await.0, 200);
+    assert_eq!(carol.head().await.unwrap(), head);
+    let alice = world.account("alice").await;
+    alice.commit([Write::put(NOTE, record_key!("one"), json!({}))]).await.unwrap();
+    let before = export(&alice, None).await;
+    alice.commit([Write::put(NOTE, record_key!("later"), json!({}))]).await.unwrap();
+    assert_eq!(post(&router, before.clone()).await.0, 200);
+    assert_eq!(alice.record(&RecordPath::new(NOTE, record_key!("later"))).await.unwrap(), None);
+
+    // A repo that was deleted is made anew; one that is taken down stays as it is.
+    world.host.delete(carol.did()).await.unwrap();
+    assert_eq!(post(&router, foreign.file()).await.0, 200);
+    assert!(carol.head().await.unwrap().1 > head.1);
+    world.host.take_down(alice.did(), Some("mod".to_owned())).await.unwrap();
+    let (status, error, _) = post(&router, before).await;
+    assert_eq!((status, error.as_str()), (401, "AccountTakedown"));
 }
 
 #[tokio::test]
