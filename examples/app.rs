@@ -61,7 +61,7 @@ pub(crate) async fn app(host: &RepoHost, settings: Settings) -> Result<Router, B
     let proxy = Proxy::builder().proxy("app.bsky", settings.app_view).build(host)?;
     let owner = Owner { token: settings.token, did: repo.did().clone() };
     let own = Router::new().route("/", get(about)).with_state(repo);
-    Ok(own.merge(host.routes().authenticator(owner).proxy(proxy).router()))
+    Ok(own.merge(host.routes().authenticator(owner).proxy(proxy).router()?))
 }
 
 /// A page of our own.

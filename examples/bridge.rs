@@ -15,7 +15,7 @@ use arroba::core::nsid;
 use arroba::core::syntax::{Handle, Nsid};
 use arroba::identity::Clock;
 use arroba::identity::plc::Directory;
-use arroba::methods::Call;
+use arroba::methods::{Call, MethodError};
 use arroba::store::{BlobIndex, Memory, RepoStore, Sqlite};
 use arroba::{Batch, HostError, NewRepo, Repo, RepoHost, Secrets, Write};
 use axum::extract::State;
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let repos = arguments.next().map_or(Ok(1), |count| count.parse())?;
     let host = open(&store, Path::new("data")).await?;
     fill(&host, repos).await?;
-    let app = routes(&host, StaticToken::from_env()?);
+    let app = routes(&host, StaticToken::from_env()?)?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
     println!("{repos} repos on http://localhost:8080");
     axum::serve(listener, app).with_graceful_shutdown(arroba::stop_signal()).await?;
@@ -91,14 +91,14 @@ async fn user(host: &RepoHost, name: String) -> Result<Repo, HostError> {
 }
 
 /// Routes of the bridge's own, a method of its own, and everything that the network asks of a host.
-pub(crate) fn routes(host: &RepoHost, token: StaticToken) -> Router {
+pub(crate) fn routes(host: &RepoHost, token: StaticToken) -> Result<Router, MethodError> {
     let ours = host.clone();
     let atproto =
         host.routes().authenticator(token).method(nsid!("com.example.bridge.count"), move |_: Call| {
             let host = ours.clone();
             async move { Ok(json!({ "repos": host.repo_stream().count().await })) }
         });
-    Router::new().route("/inbox", post(inbox)).with_state(host.clone()).merge(atproto.router())
+    Ok(Router::new().route("/inbox", post(inbox)).with_state(host.clone()).merge(atproto.router()?))
 }
 
 /// Something arrives from the other network and becomes a post.

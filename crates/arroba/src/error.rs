@@ -9,6 +9,7 @@ use arroba_store::blobs::BlobError;
 
 use crate::config::ConfigErrors;
 use crate::host::HostError;
+use crate::methods::MethodError;
 use crate::secrets::SecretsError;
 
 /// A failure to start or run a server; [`HostError`] is what single operations fail with.
@@ -47,6 +48,9 @@ pub enum Error {
         /// What it takes.
         expected: &'static str,
     },
+    /// A method of one's own cannot be served.
+    #[error(transparent)]
+    Method(#[from] MethodError),
     /// The port cannot be listened on, or a directory not made.
     #[error(transparent)]
     Io(#[from] io::Error),

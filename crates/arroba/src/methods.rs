@@ -1,8 +1,13 @@
-//! Methods of your own, beside those that the library serves.
+//! Methods of your own, beside those that the library serves or in their place.
 //!
-//! A method is a name and a function from a [`Call`] to a [`Reply`]. Where the host's catalog has the lexicon of that name, verb,
-//! parameters, input and output are checked by it, so that the function sees well-formed calls only; a name without a lexicon is
-//! served as it is, under both verbs.
+//! A method is a name and a function from a [`Call`] to a [`Reply`]. Where the host's catalog, or else the bundled one, has the lexicon
+//! of that name, verb, parameters, input and output are checked by it, so that the function sees well-formed calls only; a name without
+//! a lexicon is served as it is, under both verbs.
+//!
+//! A name that the library serves too is served by your function alone, with the same checks: `com.atproto.server.describeServer` with
+//! more links, say, or an `app.bsky` method that would be forwarded. What the library's own handler demands of callers and their scopes is
+//! then for yours to demand; [`Call::write_auth`] proves who writes. The input is read into memory, up to
+//! [`BodyLimit::DEFAULT_BYTES`](arroba_xrpc::BodyLimit::DEFAULT_BYTES).
 //!
 //! Methods whose lexicon is a Rust type are better served by [`RouterExt::endpoint`](arroba_xrpc::RouterExt::endpoint), in a router
 //! that is merged with the host's.
@@ -10,14 +15,17 @@
 mod call;
 mod check;
 mod reply;
+mod unreplaced;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use arroba_core::lexicon::{Catalog, Def};
 use arroba_core::syntax::Nsid;
-use arroba_lexicons::QueryPairs;
+use arroba_lexicons::com_atproto::sync::SubscribeRepos;
+use arroba_lexicons::{Endpoint as _, QueryPairs};
 use arroba_xrpc::{RawBody, Result, XrpcError};
 use axum::Router;
 use axum::extract::{FromRef, FromRequest, Request, State};
@@ -29,6 +37,7 @@ use http::Method;
 
 pub use self::call::Call;
 pub use self::reply::Reply;
+pub(crate) use self::unreplaced::Unreplaced;
 
 use crate::auth::Authority;
 
@@ -50,20 +59,57 @@ where
     }
 }
 
+/// Why methods cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MethodError {
+    /// Two handlers were given for one name.
+    #[error("two handlers for the method {0}")]
+    Twice(Nsid),
+    /// The name is that of an event stream, which a function from a call to a reply cannot serve.
+    #[error("{0} is an event stream, not a method")]
+    Stream(Nsid),
+}
+
 /// Methods by name.
 #[derive(Clone, Default)]
-pub(crate) struct Methods(Vec<(Nsid, Arc<dyn MethodHandler>)>);
+pub(crate) struct Methods {
+    handlers: Vec<(Nsid, Arc<dyn MethodHandler>)>,
+    twice: Option<Nsid>,
+}
 
 impl Methods {
     pub(crate) const fn new() -> Self {
-        Self(Vec::new())
+        Self { handlers: Vec::new(), twice: None }
     }
 
-    /// The same and one more. A name that is there already gets the new handler.
+    /// The same and one more.
     pub(crate) fn with(mut self, nsid: Nsid, handler: impl MethodHandler) -> Self {
-        self.0.retain(|(name, _)| *name != nsid);
-        self.0.push((nsid, Arc::new(handler)));
+        if self.has(nsid.as_str()) {
+            self.twice.get_or_insert(nsid);
+        } else {
+            self.handlers.push((nsid, Arc::new(handler)));
+        }
         self
+    }
+
+    /// Whether a method of this name is among them.
+    pub(crate) fn has(&self, nsid: &str) -> bool {
+        self.handlers.iter().any(|(name, _)| name.as_str() == nsid)
+    }
+
+    /// Whether they can be served.
+    pub(crate) fn check(&self, catalog: &Catalog) -> Result<(), MethodError> {
+        if let Some(nsid) = &self.twice {
+            return Err(MethodError::Twice(nsid.clone()));
+        }
+        let is_stream = |nsid: &Nsid| {
+            nsid.as_str() == SubscribeRepos::NSID || matches!(catalog.main(nsid), Some(Def::Subscription(_)))
+        };
+        match self.handlers.iter().find(|(nsid, _)| is_stream(nsid)) {
+            Some((nsid, _)) => Err(MethodError::Stream(nsid.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Their routes.
@@ -72,7 +118,13 @@ impl Methods {
         S: Clone + Send + Sync + 'static,
         Authority: FromRef<S>,
     {
-        self.0.iter().fold(Router::new(), |router, (nsid, handler)| {
+        let bundled = OnceCell::new();
+        self.handlers.iter().fold(Router::new(), |router, (nsid, handler)| {
+            // The catalog may have been given without the library's own lexicons, whose names these may be.
+            let catalog = match catalog.main(nsid) {
+                Some(_) => catalog,
+                None => bundled.get_or_init(arroba_lexicons::catalog),
+            };
             let served =
                 Served { nsid: nsid.clone(), handler: Arc::clone(handler), catalog: Arc::clone(catalog) };
             router.route(&format!("/xrpc/{nsid}"), served.route())
@@ -82,7 +134,7 @@ impl Methods {
 
 impl fmt::Debug for Methods {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_list().entries(self.0.iter().map(|(nsid, _)| nsid)).finish()
+        out.debug_list().entries(self.handlers.iter().map(|(nsid, _)| nsid)).finish()
     }
 }
 

@@ -19,7 +19,7 @@ pub use serve::stop_signal;
 use crate::accounts::Logins;
 use crate::auth::Authority;
 use crate::host::RepoHost;
-use crate::methods::Methods;
+use crate::methods::{Methods, Unreplaced};
 use crate::metrics::Metrics;
 use crate::proxy::{self, Proxy};
 use crate::routes;
@@ -121,10 +121,13 @@ impl Pds {
     /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), or all clients count as one.
     pub fn router(&self) -> Router {
         let elsewhere = from_fn_with_state(self.proxy.clone(), proxy::records_elsewhere);
-        let router = routes::read::<AppState>()
+        let ours = || Unreplaced::<AppState>::new(&self.methods);
+        let router = routes::add_read(ours())
+            .router()
             .layer(elsewhere)
-            .merge(routes::write::<AppState>(self.host.limits()))
-            .merge(routes::accounts::<AppState>())
+            .merge(routes::add_write(ours(), self.host.limits()).router())
+            .merge(routes::add_accounts(ours()).router())
+            .merge(routes::pages::<AppState>())
             .merge(self.methods.router(self.host.catalog()))
             .merge(proxy::router::<AppState>(self.proxy.clone()));
         self.layers.wrap(router).with_state(self.state.clone())

@@ -32,6 +32,33 @@ where
     Subscriptions: FromRef<S>,
     Viewer: FromRequestParts<S>,
 {
+    add_read(Router::new())
+}
+
+/// The methods by which accounts write their repos.
+///
+/// The state gives the service, and what the extractors of authorization need.
+pub fn write<S>(limits: &HostLimits) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Service: FromRef<S>,
+    WriteAuth: FromRequestParts<S>,
+    UploadAuth: FromRequestParts<S>,
+    ImportAuth: FromRequestParts<S>,
+    AccountAuth: FromRequestParts<S>,
+{
+    add_write(Router::new(), limits)
+}
+
+/// [`read`], where routes can be added.
+pub(crate) fn add_read<S, R>(router: R) -> R
+where
+    S: Clone + Send + Sync + 'static,
+    R: RouterExt<S>,
+    Service: FromRef<S>,
+    Subscriptions: FromRef<S>,
+    Viewer: FromRequestParts<S>,
+{
     use arroba_lexicons::com_atproto::repo::{
         describe_repo::DescribeRepo, get_record::GetRecord, list_records::ListRecords,
     };
@@ -41,7 +68,7 @@ where
         get_repo_status::GetRepoStatus, list_blobs::ListBlobs, list_repos::ListRepos,
         subscribe_repos::SubscribeRepos,
     };
-    Router::new()
+    router
         .endpoint::<DescribeRepo, _>(repo::describe_repo)
         .endpoint::<GetRecord, _>(repo::get_record)
         .endpoint::<ListRecords, _>(repo::list_records)
@@ -58,12 +85,11 @@ where
         .endpoint::<SubscribeRepos, _>(sync::subscribe_repos)
 }
 
-/// The methods by which accounts write their repos.
-///
-/// The state gives the service, and what the extractors of authorization need.
-pub fn write<S>(limits: &HostLimits) -> Router<S>
+/// [`write`], where routes can be added.
+pub(crate) fn add_write<S, R>(router: R, limits: &HostLimits) -> R
 where
     S: Clone + Send + Sync + 'static,
+    R: RouterExt<S>,
     Service: FromRef<S>,
     WriteAuth: FromRequestParts<S>,
     UploadAuth: FromRequestParts<S>,
@@ -76,7 +102,7 @@ where
         upload_blob::UploadBlob,
     };
     let records = BodyLimit::bytes(WRITE_BYTES);
-    Router::new()
+    router
         .endpoint_with::<ApplyWrites, _>(repo::apply_writes, records)
         .endpoint_with::<CreateRecord, _>(repo::create_record, records)
         .endpoint::<DeleteRecord, _>(repo::delete_record)
@@ -86,10 +112,11 @@ where
         .endpoint_with::<UploadBlob, _>(repo::upload_blob, BodyLimit::bytes(limits.blob_bytes))
 }
 
-/// The methods of accounts, and the routes outside of XRPC.
-pub(crate) fn accounts<S>() -> Router<S>
+/// The methods of accounts, where routes can be added.
+pub(crate) fn add_accounts<S, R>(router: R) -> R
 where
     S: Clone + Send + Sync + 'static,
+    R: RouterExt<S>,
     Logins: FromRef<S>,
     Authority: FromRef<S>,
 {
@@ -105,7 +132,7 @@ where
         CreateSession, DeactivateAccount, DeleteSession, DescribeServer, GetServiceAuth, GetSession,
         RefreshSession,
     };
-    Router::new()
+    router
         .endpoint::<ActivateAccount, _>(server::activate_account)
         .endpoint::<CheckAccountStatus, _>(server::check_account_status)
         .endpoint::<CreateAccount, _>(server::create_account)
@@ -127,6 +154,15 @@ where
         .endpoint::<UpdateSubjectStatus, _>(admin::update_subject_status)
         .endpoint::<GetPreferences, _>(actor::get_preferences)
         .endpoint_with::<PutPreferences, _>(actor::put_preferences, BodyLimit::bytes(WRITE_BYTES))
+}
+
+/// The routes outside of XRPC.
+pub(crate) fn pages<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Logins: FromRef<S>,
+{
+    Router::new()
         .route("/", get(well_known::root))
         .route("/robots.txt", get(well_known::robots))
         .route("/xrpc/_health", get(well_known::health))

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// What a method answers.
+/// What a method answers. Where its lexicon is known it is checked: an answer that breaks it is a 500, and the log says why.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reply {

@@ -351,7 +351,8 @@ impl PdsBuilder {
         self
     }
 
-    /// Serves a method of your own; see [`HostRoutes::method`](crate::HostRoutes::method).
+    /// Serves a method of your own, or one of the library's in its place; see [`methods`](crate::methods). Two handlers for one name are
+    /// refused by [`build`](Self::build).
     pub fn method(mut self, nsid: Nsid, handler: impl MethodHandler) -> Self {
         self.methods = self.methods.with(nsid, handler);
         self
@@ -362,6 +363,7 @@ impl PdsBuilder {
     /// # Errors
     /// [`Error`] with the setting that is not usable, or the store's failure.
     pub async fn build(self) -> Result<Pds> {
+        self.methods.check(&arroba_lexicons::catalog())?;
         let service_did = self.own_did()?;
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("https://{}", self.hostname));
         let domains = match self.handle_domains.is_empty() {

@@ -19,7 +19,7 @@ use http::{HeaderMap, StatusCode};
 use super::well_known::requested_handle;
 use crate::auth::{Authenticator, Authority};
 use crate::host::RepoHost;
-use crate::methods::{MethodHandler, Methods};
+use crate::methods::{MethodError, MethodHandler, Methods, Unreplaced};
 use crate::proxy::{self, Proxy};
 use crate::service::Service;
 
@@ -68,7 +68,7 @@ impl FromRef<HostState> for Subscriptions {
 ///     .routes()
 ///     .authenticator(StaticToken::from_env()?)
 ///     .method(nsid!("com.example.hello"), async |call: Call| Ok(json!({ "hello": call.json()["name"] })))
-///     .router();
+///     .router()?;
 /// # let _ = app; Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -88,7 +88,7 @@ impl RepoHost {
     /// bring their peer's address as [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), or all clients count as
     /// one. [`RepoHost::close`] tells the subscribers of all its routers to go.
     pub fn router(&self) -> Router {
-        self.routes().router()
+        self.routes().merged()
     }
 
     /// The routes of the host, to be added to before they are put together.
@@ -104,8 +104,8 @@ impl HostRoutes {
         self
     }
 
-    /// Serves a method of your own at `/xrpc/` and its name; see [`methods`](crate::methods). The name must not be one that the
-    /// library serves: two routes at one path are refused by axum when the router is built.
+    /// Serves a method of your own at `/xrpc/` and its name; see [`methods`](crate::methods). A method that the library serves is served
+    /// by this handler alone. Two handlers for one name are refused by [`router`](Self::router).
     pub fn method(mut self, nsid: Nsid, handler: impl MethodHandler) -> Self {
         self.methods = self.methods.with(nsid, handler);
         self
@@ -119,20 +119,30 @@ impl HostRoutes {
     }
 
     /// The router: no fallback, its own layers and state, so that it merges with routes of your own.
-    pub fn router(self) -> Router {
+    ///
+    /// # Errors
+    /// [`MethodError`] with the method that cannot be served as it was given.
+    pub fn router(self) -> Result<Router, MethodError> {
+        self.methods.check(self.host.catalog())?;
+        Ok(self.merged())
+    }
+
+    fn merged(self) -> Router {
         let Self { host, authenticator, methods, proxy } = self;
-        let read = super::read::<HostState>();
+        let ours = || Unreplaced::<HostState>::new(&methods);
+        let read = super::add_read(ours()).router();
         let read = match &proxy {
             Some(proxy) => read.layer(from_fn_with_state(proxy.clone(), proxy::records_elsewhere)),
             None => read,
         };
+        let about = ours().endpoint::<DescribeServer, _>(describe_server);
+        let about = about.endpoint::<ResolveHandle, _>(resolve_handle).router();
         let mut router = read
-            .endpoint::<DescribeServer, _>(describe_server)
-            .endpoint::<ResolveHandle, _>(resolve_handle)
+            .merge(about)
             .route("/.well-known/atproto-did", get(atproto_did))
             .merge(methods.router(host.catalog()));
         if authenticator.is_some() {
-            router = router.merge(super::write::<HostState>(host.limits()));
+            router = router.merge(super::add_write(ours(), host.limits()).router());
         }
         if let Some(proxy) = proxy {
             router = router.merge(proxy::router::<HostState>(proxy));

@@ -115,7 +115,7 @@ async fn scopes_say_which_methods_of_which_services_may_be_called() {
     let owner = Caller::owner(alice.did().clone());
     let ask = async |caller: Caller, method: &str| {
         let proxy = Proxy::builder().proxy("app.bsky", view.service()).build(&world.host).unwrap();
-        let router = world.host.routes().authenticator(Scoped { caller }).proxy(proxy).router();
+        let router = world.host.routes().authenticator(Scoped { caller }).proxy(proxy).router().unwrap();
         reqwest::get(format!("http://{}/xrpc/{method}", serve(router).await)).await.unwrap()
     };
     let narrow = owner.clone().scopes(Scopes::parse(&format!("atproto {scope}")));

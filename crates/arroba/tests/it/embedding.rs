@@ -8,9 +8,9 @@ use arroba::core::lexicon::{Catalog, Document};
 use arroba::core::nsid;
 use arroba::core::scopes::Scopes;
 use arroba::core::syntax::Did;
-use arroba::methods::Call;
-use arroba::store::{Memory, Sqlite};
-use arroba::{RepoHost, Write};
+use arroba::methods::{Call, MethodError};
+use arroba::store::{Memory, Sqlite, SqliteOptions};
+use arroba::{Pds, RepoHost, Secrets, Write};
 use arroba_xrpc::XrpcError;
 use async_trait::async_trait;
 use axum::Router;
@@ -60,7 +60,7 @@ fn note(repo: &str, text: &str) -> Value {
 async fn a_static_token_writes_to_every_repo() {
     let world = World::<Memory>::new().await;
     let (alice, bob) = (world.account("alice").await, world.account("bob").await);
-    let router = world.host.routes().authenticator(StaticToken::new("towel")).router();
+    let router = world.host.routes().authenticator(StaticToken::new("towel")).router().unwrap();
     for repo in [alice.did().as_str(), bob.did().as_str(), "alice.pds.test"] {
         let (status, json) = post(&router, "towel", CREATE, &note(repo, "x")).await;
         assert_eq!(status, 200, "{json}");
@@ -83,7 +83,7 @@ async fn without_a_token_every_write_is_a_501_that_says_why() {
     let world = World::<Memory>::new().await;
     let alice = world.account("alice").await;
     for token in [StaticToken::unset(), StaticToken::new("")] {
-        let router = world.host.routes().authenticator(token).router();
+        let router = world.host.routes().authenticator(token).router().unwrap();
         for nsid in [CREATE, "com.atproto.repo.applyWrites", "com.atproto.repo.uploadBlob"] {
             let (status, json) = post(&router, "x", nsid, &note(alice.did().as_str(), "x")).await;
             assert_eq!((status, &json["error"]), (501, &json!("MethodNotImplemented")), "{nsid}: {json}");
@@ -120,7 +120,7 @@ async fn scoped(router: &Router, caller: &str, nsid: &str, body: &Value) -> (u16
 async fn writes_are_checked_against_the_scopes() {
     let world = World::<Memory>::new().await;
     let (alice, bob) = (world.account("alice").await, world.account("bob").await);
-    let router = world.host.routes().authenticator(ByHeader).router();
+    let router = world.host.routes().authenticator(ByHeader).router().unwrap();
     let did = alice.did().as_str();
     let mut update = note(did, "b");
     update["rkey"] = json!("one");
@@ -177,7 +177,7 @@ async fn the_token_of_every_repo_uploads_for_the_repo_that_the_request_names() {
     let world = World::<Memory>::new().await;
     let (alice, bob) = (world.account("alice").await, world.account("bob").await);
     let did = alice.did().as_str();
-    let router = world.host.routes().authenticator(StaticToken::new("towel")).router();
+    let router = world.host.routes().authenticator(StaticToken::new("towel")).router().unwrap();
     let upload = async |router: &Router, query: &str, credentials: (&str, &str)| {
         let request = Request::post(format!("/xrpc/com.atproto.repo.uploadBlob{query}"))
             .header(credentials.0, credentials.1)
@@ -216,7 +216,7 @@ async fn the_token_of_every_repo_uploads_for_the_repo_that_the_request_names() {
     assert_eq!(post(&router, "towel", CREATE, &picture).await.0, 200);
 
     // Whoever has one account names it or nobody.
-    let by_header = world.host.routes().authenticator(ByHeader).router();
+    let by_header = world.host.routes().authenticator(ByHeader).router().unwrap();
     let alices = format!("{did} blob:*/*");
     assert_eq!(upload(&by_header, &format!("?repo={did}"), ("x-caller", &alices)).await.0, 200);
     let (status, json) = upload(&by_header, "?repo=bob.pds.test", ("x-caller", &alices)).await;
@@ -255,7 +255,7 @@ async fn greet(call: Call) -> arroba_xrpc::Result<Value> {
 async fn own_methods_are_checked_by_their_lexicon() {
     let host =
         RepoHost::builder("pds.test", keys(), Memory::default()).catalog(lexicon()).build().await.unwrap();
-    let router = host.routes().method(nsid!("com.example.greet"), greet).router();
+    let router = host.routes().method(nsid!("com.example.greet"), greet).router().unwrap();
     let call =
         async |query: &str, body: Value| post(&router, "", &format!("com.example.greet{query}"), &body).await;
     assert_eq!(call("", json!({"name": "arroba"})).await, (200, json!({"greeting": "hello arroba"})));
@@ -303,7 +303,8 @@ async fn own_methods_without_a_lexicon_are_served_as_they_are() {
                 Ok(())
             }
         })
-        .router();
+        .router()
+        .unwrap();
     assert_eq!(
         fetch(&router, "/xrpc/com.example.echo?a=1&a=2").await,
         (200, json!({"params": [["a", "1"], ["a", "2"]], "input": null}))
@@ -318,6 +319,74 @@ async fn own_methods_without_a_lexicon_are_served_as_they_are() {
     assert_eq!(post(&router, "wrong", "com.example.write", &json!({"text": "x"})).await.0, 401);
     assert_eq!(post(&router, "towel", "com.example.write", &json!({"text": "x"})).await.0, 200);
     assert_eq!(alice.contents(10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn own_methods_stand_in_place_of_the_librarys() {
+    let world = World::<Memory>::new().await;
+    let alice = world.account("alice").await;
+    let describe = nsid!("com.atproto.server.describeServer");
+    let routes = || {
+        let about = json!({"did": "did:web:own.test", "availableUserDomains": [], "links": {"privacyPolicy": "https://own.test/"}});
+        world
+            .host
+            .routes()
+            .authenticator(StaticToken::new("towel"))
+            .method(describe.clone(), move |_: Call| std::future::ready(Ok(about.clone())))
+            .method(nsid!("com.atproto.repo.createRecord"), async |call: Call| {
+                let repo = call.json()["repo"].as_str().unwrap_or_default();
+                Ok(match repo {
+                    "nobody.test" => json!({"uri": "no address"}),
+                    repo => json!({"uri": format!("at://{repo}/com.example.note/own"), "cid": CID}),
+                })
+            })
+    };
+    let router = routes().router().unwrap();
+    let (status, json) = fetch(&router, "/xrpc/com.atproto.server.describeServer").await;
+    assert_eq!((status, &json["did"]), (200, &json!("did:web:own.test")), "{json}");
+    let (status, json) = post(&router, "towel", CREATE, &note(alice.did().as_str(), "x")).await;
+    assert_eq!((status, &json["cid"]), (200, &json!(CID)), "{json}");
+    assert!(alice.contents(10).await.unwrap().is_empty(), "the library's own handler is not asked");
+
+    // Calls and answers are checked by the lexicon that is bundled.
+    let (status, json) = post(&router, "towel", CREATE, &json!({"repo": "alice.pds.test"})).await;
+    assert_eq!((status, &json["error"]), (400, &json!("InvalidRequest")), "{json}");
+    let (status, json) = fetch(&router, &format!("/xrpc/{CREATE}")).await;
+    assert_eq!((status, &json["error"]), (400, &json!("InvalidRequest")), "a procedure is no query: {json}");
+    assert_eq!(post(&router, "towel", CREATE, &note("nobody.test", "x")).await.0, 500);
+
+    // The others are there as before.
+    assert_eq!(fetch(&router, "/xrpc/com.atproto.sync.listRepos").await.0, 200);
+    assert_eq!(post(&router, "", "com.atproto.repo.deleteRecord", &json!({})).await.0, 401);
+
+    // A host whose catalog has none of the library's lexicons checks by them all the same.
+    let bare =
+        RepoHost::builder("pds.test", keys(), Memory::default()).catalog(lexicon()).build().await.unwrap();
+    let own = async |call: Call| Ok(call.json().clone());
+    let bare_router = bare.routes().method(nsid!("com.atproto.repo.createRecord"), own).router().unwrap();
+    let (status, json) = post(&bare_router, "", CREATE, &json!({"repo": "alice.pds.test"})).await;
+    assert_eq!((status, &json["error"]), (400, &json!("InvalidRequest")), "{json}");
+    bare.close().await;
+}
+
+const CID: &str = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a";
+
+#[tokio::test]
+async fn methods_that_cannot_be_served_are_named() {
+    let world = World::<Memory>::new().await;
+    let nothing = async |_: Call| Ok(());
+    let (name, stream) = (nsid!("com.example.ping"), nsid!("com.atproto.sync.subscribeRepos"));
+    let twice = world.host.routes().method(name.clone(), nothing).method(name.clone(), nothing).router();
+    assert_eq!(twice.unwrap_err(), MethodError::Twice(name.clone()));
+    let streamed = world.host.routes().method(stream.clone(), nothing).router();
+    assert_eq!(streamed.unwrap_err(), MethodError::Stream(stream));
+
+    let store = Sqlite::in_memory(SqliteOptions::default()).await.unwrap();
+    let pds = Pds::builder("pds.test", Secrets::generate().unwrap(), store)
+        .method(name.clone(), nothing)
+        .method(name, nothing);
+    let refused = pds.build().await.unwrap_err();
+    assert_eq!(refused.to_string(), "two handlers for the method com.example.ping");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ async fn bridge_works(store: &str) {
     assert_eq!(made.len(), repos());
     let again = bridge::fill(&host, 2).await.unwrap();
     assert_eq!(again[1].did(), made[1].did(), "what is there is not made anew");
-    let app = bridge::routes(&host, StaticToken::new("towel"));
+    let app = bridge::routes(&host, StaticToken::new("towel")).unwrap();
     let count: Value = serde_json::from_slice(&get(&app, "/xrpc/com.example.bridge.count").await).unwrap();
     assert_eq!(count["repos"], repos());
     for repo in &made {

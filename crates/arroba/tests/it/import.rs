@@ -126,7 +126,7 @@ async fn post(router: &Router, file: Vec<u8>) -> (u16, String, String) {
 #[tokio::test]
 async fn the_token_of_every_repo_imports_whosever_repo_the_file_holds() {
     let (world, foreign) = stranger().await;
-    let router = world.host.routes().authenticator(StaticToken::new("towel")).router();
+    let router = world.host.routes().authenticator(StaticToken::new("towel")).router().unwrap();
 
     // What is wrong with the file is found before a repo is made for it.
     let (root, blocks) = foreign.blocks();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use arroba::core::nsid;
+use arroba::methods::Call;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -45,6 +47,36 @@ async fn describe_server_says_what_is_asked_for() {
         (&described["inviteCodeRequired"], &described["blobUploadLimit"]),
         (&json!(false), &json!(1234))
     );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn own_methods_stand_in_place_of_those_of_accounts_and_of_forwarded_ones() {
+    let server = Server::with(|builder| {
+        builder
+            .method(nsid!("com.atproto.server.describeServer"), async |_: Call| {
+                Ok(json!({"did": "did:web:own.test", "availableUserDomains": []}))
+            })
+            .method(nsid!("com.atproto.server.getSession"), async |call: Call| {
+                let caller = call.caller().await?;
+                Ok(json!({"did": caller.did(), "handle": "own.test"}))
+            })
+            .method(nsid!("app.bsky.feed.getTimeline"), async |call: Call| {
+                let limit = call.params().iter().find(|(name, _)| *name == "limit").map(|(_, value)| value);
+                Ok(if limit == Some("7") { json!({"feed": "broken"}) } else { json!({"feed": []}) })
+            })
+    })
+    .await;
+    let alice = server.create("alice").await;
+    let described = server.get("", "com.atproto.server.describeServer", &[]).await.ok();
+    assert_eq!(described["did"], "did:web:own.test");
+    let session = server.get(&alice.access, "com.atproto.server.getSession", &[]).await.ok();
+    assert_eq!((&session["did"], &session["handle"]), (&json!(alice.did), &json!("own.test")));
+    server.get("", "com.atproto.server.getSession", &[]).await.refused(401, "AuthMissing", "");
+    let timeline = "app.bsky.feed.getTimeline";
+    assert_eq!(server.get("", timeline, &[]).await.ok(), json!({"feed": []}));
+    server.get("", timeline, &[("limit", "1000")]).await.refused(400, "InvalidRequest", "");
+    server.get("", timeline, &[("limit", "7")]).await.refused(500, "InternalServerError", "");
     server.stop().await;
 }
 

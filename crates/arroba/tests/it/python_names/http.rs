@@ -155,13 +155,13 @@ async fn requests_are_answered_as_by_the_python_library() {
 
     let marks = Collections::only([nsid!("com.example.mark")]);
     let restricted = || RestrictedExports::new();
-    let plain = world.host.routes().authenticator(StaticToken::unset()).router();
-    let token = world.host.routes().authenticator(StaticToken::new("towel")).router();
+    let plain = world.host.routes().authenticator(StaticToken::unset()).router().unwrap();
+    let token = world.host.routes().authenticator(StaticToken::new("towel")).router().unwrap();
     let only_marks = host(&world, marks, Exports::Open).await;
-    let only_marks = only_marks.routes().authenticator(StaticToken::new("towel")).router();
+    let only_marks = only_marks.routes().authenticator(StaticToken::new("towel")).router().unwrap();
     let closed = host(&world, Collections::All, Exports::Restricted(restricted())).await.router();
     let keyed = host(&world, Collections::All, Exports::Restricted(restricted().token("key"))).await.router();
-    let scoped = world.host.routes().authenticator(Scoped).router();
+    let scoped = world.host.routes().authenticator(Scoped).router().unwrap();
 
     let facts = python()["xrpc"].take();
     let mut same = 0;
