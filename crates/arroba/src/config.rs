@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use arroba_core::lexicon::Unknown;
 use arroba_core::syntax::{Did, Nsid};
 use arroba_lexicons::json::Secret;
 use url::Url;
@@ -164,6 +165,16 @@ settings! {
     repo_token: Option<Secret> = "REPO_TOKEN", default None;
     /// The collections whose records are written and read through methods, comma-separated; all of them unless given.
     supported_collections: Vec<Nsid> = "SUPPORTED_COLLECTIONS", default Vec::new();
+    /// What becomes of records whose lexicon is not known: `allow` takes them and says that nobody has checked them, `refuse` does
+    /// not take them.
+    unknown_lexicons: Unknown = "ARROBA_UNKNOWN_LEXICONS", default Unknown::Allow;
+    /// Whether the lexicon of a record that is not known is looked for where its author publishes it (`_lexicon` in DNS, then a record
+    /// with its proof); what is not found stays unknown.
+    resolve_lexicons: bool = "ARROBA_RESOLVE_LEXICONS", default false;
+    /// How long a write may wait for that, in milliseconds.
+    lexicon_wait: Duration = "ARROBA_LEXICON_WAIT_MS", default Duration::from_secs(2);
+    /// The DID that publishes every lexicon that is looked for, instead of the one that DNS names.
+    lexicon_authority_did: Option<Did> = "PDS_LEXICON_AUTHORITY_DID", default None;
     /// Whether `getRepo` answers only in a repo's first twelve hours, or to whoever shows `GETREPO_TOKEN`. Accounts may
     /// always export their own.
     disable_getrepo: bool = "DISABLE_GETREPO", default false;

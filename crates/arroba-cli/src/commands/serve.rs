@@ -2,7 +2,7 @@
 
 use crate::{cli::Serve, configuration, listener, logging, output};
 use anyhow::Context;
-use arroba::{Pds, config::Config};
+use arroba::{Pds, config::Config, core::lexicon::Unknown};
 use std::process::ExitCode;
 
 pub(crate) async fn run(options: &Serve) -> anyhow::Result<ExitCode> {
@@ -75,6 +75,7 @@ fn explain(config: &Config) -> anyhow::Result<()> {
         ("app view", app_view),
         ("static token", on(config.repo_token.is_some()).into()),
         ("collections", if collections.is_empty() { "all".into() } else { collections.join(" ") }),
+        ("unknown lexicons", unknown_lexicons(config)),
         ("exports", exports.into()),
         ("loopback allowed", on(config.allows_loopback()).into()),
         ("metrics", metrics),
@@ -83,6 +84,17 @@ fn explain(config: &Config) -> anyhow::Result<()> {
         output::line(format!("{name:<17} {value}"))?;
     }
     Ok(())
+}
+
+fn unknown_lexicons(config: &Config) -> String {
+    let fate = match config.unknown_lexicons {
+        Unknown::Allow => "allowed",
+        Unknown::Refuse => "refused",
+    };
+    match config.resolve_lexicons {
+        true => format!("{fate}, if they are not found within {} ms", config.lexicon_wait.as_millis()),
+        false => fate.into(),
+    }
 }
 
 #[cfg(test)]

@@ -66,7 +66,6 @@ pub(super) const UNSERVED: &[&str] = &[
     "PDS_PROXY_ALLOW_HTTP2",
     "PDS_PROXY_MAX_RETRIES",
     "PDS_PROXY_PREFER_COMPRESSED",
-    "PDS_LEXICON_AUTHORITY_DID",
 ];
 
 /// Settings that are read and of no effect yet, with the reason.

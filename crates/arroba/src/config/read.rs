@@ -136,6 +136,12 @@ fn load(variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, Con
         Ok(config) => {
             errors.extend(check(&config));
             warnings.extend(config.half_named_services());
+            if config.lexicon_authority_did.is_some() && !config.resolve_lexicons {
+                warnings.push(
+                    "PDS_LEXICON_AUTHORITY_DID has no effect: no lexicon is looked for without ARROBA_RESOLVE_LEXICONS"
+                        .to_owned(),
+                );
+            }
             Some(config)
         }
         Err(wrong) => {
@@ -219,6 +225,7 @@ fn plain(value: &toml::Value) -> String {
 mod tests {
     use super::*;
     use crate::host::{Collections, Exports};
+    use arroba_core::lexicon::Unknown;
 
     const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -310,6 +317,28 @@ mod tests {
         ] {
             assert_eq!(lines(with(&[(name, value)])), line);
         }
+    }
+
+    #[test]
+    fn unknown_lexicons_are_allowed_unless_they_are_not() {
+        let config = with(&[]).unwrap().config;
+        assert_eq!((config.unknown_lexicons, config.resolve_lexicons), (Unknown::Allow, false));
+        let loaded = with(&[
+            ("ARROBA_UNKNOWN_LEXICONS", "refuse"),
+            ("ARROBA_RESOLVE_LEXICONS", "true"),
+            ("ARROBA_LEXICON_WAIT_MS", "70"),
+            ("PDS_LEXICON_AUTHORITY_DID", "did:web:a.test"),
+        ])
+        .unwrap();
+        assert!(loaded.warnings.is_empty());
+        assert_eq!(loaded.config.unknown_lexicons, Unknown::Refuse);
+        assert_eq!(loaded.config.lexicon_wait.as_millis(), 70);
+        assert_eq!(
+            lines(with(&[("ARROBA_UNKNOWN_LEXICONS", "resolve")])),
+            "ARROBA_UNKNOWN_LEXICONS must be allow or refuse"
+        );
+        let alone = with(&[("PDS_LEXICON_AUTHORITY_DID", "did:web:a.test")]).unwrap().warnings;
+        assert!(alone[0].starts_with("PDS_LEXICON_AUTHORITY_DID has no effect"), "{alone:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use arroba_core::lexicon::Unknown;
 use arroba_core::syntax::{Did, Nsid};
 use arroba_lexicons::json::Secret;
 use url::Url;
@@ -47,6 +48,24 @@ impl Setting for bool {
 
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Setting for Unknown {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "allow" => Ok(Self::Allow),
+            "refuse" => Ok(Self::Refuse),
+            _ => Err("allow or refuse"),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Allow => "allow",
+            Self::Refuse => "refuse",
+        }
+        .to_owned()
     }
 }
 

@@ -58,6 +58,8 @@ pub struct PdsBuilder {
     crawlers: Vec<String>,
     unknown_lexicons: Unknown,
     resolve_lexicons: bool,
+    lexicon_wait: Option<Duration>,
+    lexicon_authority: Option<Did>,
     directory: Option<Arc<dyn PlcDirectory>>,
     dns: Option<Arc<dyn Dns>>,
     guard: Guard,
@@ -95,6 +97,8 @@ impl Pds {
             crawlers: Vec::new(),
             unknown_lexicons: Unknown::Allow,
             resolve_lexicons: false,
+            lexicon_wait: None,
+            lexicon_authority: None,
             directory: None,
             dns: None,
             guard: Guard::Public,
@@ -144,7 +148,15 @@ impl Pds {
             .proxy_limits(config.proxy_limits())
             .supported_collections(config.collections())
             .exports(config.exports())
-            .backfill_events(config.rollback_window);
+            .backfill_events(config.rollback_window)
+            .unknown_lexicons(config.unknown_lexicons)
+            .lexicon_wait(config.lexicon_wait);
+        if config.resolve_lexicons {
+            builder = builder.resolve_lexicons();
+        }
+        if let Some(did) = &config.lexicon_authority_did {
+            builder = builder.lexicon_authority(did.clone());
+        }
         if let Some(token) = &config.repo_token {
             builder = builder.authenticator(StaticToken::new(token.expose()));
         }
@@ -253,6 +265,18 @@ impl PdsBuilder {
     /// [`RepoHostBuilder::resolve_lexicons`](crate::RepoHostBuilder::resolve_lexicons). Off unless this is called.
     pub const fn resolve_lexicons(mut self) -> Self {
         self.resolve_lexicons = true;
+        self
+    }
+
+    /// How long a write may wait for lexicons to be resolved; 2 seconds unless this is called.
+    pub const fn lexicon_wait(mut self, wait: Duration) -> Self {
+        self.lexicon_wait = Some(wait);
+        self
+    }
+
+    /// The account that publishes every lexicon that is resolved; whom DNS names for each unless this is called.
+    pub fn lexicon_authority(mut self, authority: Did) -> Self {
+        self.lexicon_authority = Some(authority);
         self
     }
 
@@ -507,7 +531,14 @@ impl PdsBuilder {
         if self.resolve_lexicons {
             let (client, dns) = self.network()?;
             let lexicons = LexiconResolver::builder(resolver.clone(), client, dns);
+            let lexicons = match &self.lexicon_authority {
+                Some(authority) => lexicons.authority(authority.clone()),
+                None => lexicons,
+            };
             builder = builder.resolve_lexicons(lexicons.clock(self.identity_clock()).build());
+        }
+        if let Some(wait) = self.lexicon_wait {
+            builder = builder.lexicon_wait(wait);
         }
         if let Some(blobs) = &self.blobs {
             builder = builder.blobs(blobs.clone());

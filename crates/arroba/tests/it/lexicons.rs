@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arroba::config::Config;
 use arroba::core::lexicon::{Catalog, Document, Unknown};
 use arroba::core::nsid;
 use arroba::core::syntax::{Did, Nsid};
@@ -13,12 +14,16 @@ use arroba::lexicons::json::ValidationStatus;
 use arroba::records::{RecordError, Validate};
 use arroba::store::{Memory, Sqlite, SqliteOptions};
 use arroba::{
-    Batch, CommitOptions, HostError, NewRepo, Repo, RepoHost, RepoHostBuilder, Secrets, Write, WriteResult,
+    Batch, CommitOptions, HostError, NewRepo, Pds, Repo, RepoHost, RepoHostBuilder, Secrets, Write,
+    WriteResult,
 };
 use arroba_net::{Dns, DnsError, Guard, GuardedClient};
 use async_trait::async_trait;
+use axum::body::{Body, to_bytes};
+use http::{Request, header};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tower::ServiceExt;
 
 use super::fixture::keys;
 use super::server::Server;
@@ -280,4 +285,66 @@ async fn clients_are_told_what_is_wrong() {
     create(&NOTE, "too long").await.refused(400, "InvalidRequest", reason);
     create(&GONE, "").await.refused(400, "InvalidRequest", "Unknown lexicon type: com.example.gone");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn the_settings_say_what_becomes_of_unknown_types() {
+    let world = World::new().await;
+    let authority = world.names.authority.lock().unwrap().clone().unwrap().to_string();
+    let create = async |settings: &[(&str, &str)], collection: &Nsid, text: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let key = "01".repeat(32);
+        let required = [
+            ("PDS_DATA_DIRECTORY", directory.path().to_str().unwrap()),
+            ("PDS_JWT_SECRET", "a secret of some length"),
+            ("PDS_ADMIN_PASSWORD", "admin"),
+            ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", key.as_str()),
+            ("PDS_DEV_MODE", "true"),
+            ("REPO_TOKEN", "towel"),
+        ];
+        let variables =
+            required.iter().chain(settings).map(|(name, value)| ((*name).into(), (*value).into()));
+        let config = Config::from_env(variables).unwrap().config;
+        let builder = Pds::from_config(&config).await.unwrap();
+        let builder = builder.directory(Arc::new(world.publisher.directory.clone()));
+        let pds = builder.dns(Arc::clone(&world.names) as _).build().await.unwrap();
+        let alice = pds.host().create_repo(NewRepo::plc("alice.test".parse().unwrap())).await.unwrap();
+        let input = json!({"repo": alice.did(), "collection": collection.as_str(), "record": {"text": text}});
+        let request = Request::post("/xrpc/com.atproto.repo.createRecord")
+            .header(header::AUTHORIZATION, "Bearer towel")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(input.to_string()))
+            .unwrap();
+        let response = pds.router().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let json: Value = serde_json::from_slice(&body).unwrap();
+        let told = if status == 200 { &json["validationStatus"] } else { &json["message"] };
+        (status, told.as_str().unwrap().to_owned())
+    };
+    let unknown = || (200, "unknown".to_owned());
+    let refused = |name: &Nsid| (400, format!("Unknown lexicon type: {name}"));
+    let (refuse, resolve) = (("ARROBA_UNKNOWN_LEXICONS", "refuse"), ("ARROBA_RESOLVE_LEXICONS", "true"));
+    assert_eq!(create(&[], &NOTE, "too long").await, unknown());
+    assert_eq!(create(&[refuse], &NOTE, "short").await, refused(&NOTE));
+    assert_eq!(world.lookups(), 0);
+
+    // Whom DNS names is asked, and no longer than a write may wait.
+    let (long, soon) = (("ARROBA_LEXICON_WAIT_MS", "60000"), ("ARROBA_LEXICON_WAIT_MS", "20"));
+    let (status, message) = create(&[resolve, long], &NOTE, "too long").await;
+    assert_eq!(status, 400, "{message}");
+    assert!(message.contains("must not be longer than 5 bytes"), "{message}");
+    assert_eq!(create(&[resolve, long], &GONE, "").await, unknown());
+    assert_eq!(create(&[resolve, long, refuse], &GONE, "").await, refused(&GONE));
+    assert_eq!(world.lookups(), 3);
+    world.names.answering.send_replace(false);
+    assert_eq!(create(&[resolve, soon], &NOTE, "too long").await, unknown());
+    assert_eq!(create(&[resolve, soon, refuse], &NOTE, "short").await, refused(&NOTE));
+
+    // One account that publishes everything makes DNS needless.
+    let lookups = world.lookups();
+    let published = ("PDS_LEXICON_AUTHORITY_DID", authority.as_str());
+    assert_eq!(create(&[resolve, long, published], &NOTE, "too long").await.0, 400);
+    assert_eq!(create(&[resolve, long, published], &NOTE, "short").await, (200, "valid".to_owned()));
+    assert_eq!(world.lookups(), lookups);
 }
