@@ -13,6 +13,10 @@
 //! | `feed.getPosts`, `unspecced.getPostThreadV2` | likes and reposts |
 //! | `feed.getPostThread` | own new replies, likes and reposts; a thread that only this server knows is made here |
 //!
+//! `unspecced.getPostThreadV2` gets no new replies, as neither the reference server nor the Python library puts any there: its thread is
+//! flat, and what stands where, under how many others and behind which fold, is the service's own choice, which it announces as subject
+//! to change. Who wants them there patches the method with [`ProxyBuilder::read_after_write`](crate::proxy::ProxyBuilder::read_after_write).
+//!
 //! Guide: <https://atproto.com/guides/writing-data#read-after-write>
 
 mod apply;
