@@ -48,12 +48,14 @@ pub struct Traits {
     pub dense: bool,
     /// The event log forgets what retention says.
     pub forgets: bool,
+    /// The key of a remote blob may have any number of bytes: 1,500 characters are up to 6,000.
+    pub long_keys: bool,
 }
 
 impl Default for Traits {
     /// As SQL does it.
     fn default() -> Self {
-        Self { dense: true, forgets: true }
+        Self { dense: true, forgets: true, long_keys: true }
     }
 }
 
@@ -69,6 +71,13 @@ impl Traits {
     #[must_use]
     pub const fn keeping_events(mut self) -> Self {
         self.forgets = false;
+        self
+    }
+
+    /// Keys of remote blobs that have more than 1,500 bytes are refused.
+    #[must_use]
+    pub const fn with_short_keys(mut self) -> Self {
+        self.long_keys = false;
         self
     }
 }
@@ -162,11 +171,11 @@ where
     ran
 }
 
-/// Runs all checks of [`RemoteBlobIndex`], as [`repo_store`] does those of the others.
+/// Runs all checks of [`RemoteBlobIndex`] on a backend with these traits, as [`repos`] does those of [`RepoStore`].
 ///
 /// # Panics
 /// When a rule is broken.
-pub async fn remote_blobs<S, F, M>(make: M) -> usize
+pub async fn remote_blobs<S, F, M>(traits: Traits, make: M) -> usize
 where
     S: RepoStore + BlobIndex + RemoteBlobIndex,
     F: Future<Output = S>,
@@ -175,9 +184,11 @@ where
     let mut ran = 0;
     check!(make, ran:
         remote_blobs::one_blob_for_a_url,
+        remote_blobs::urls_are_told_apart_by_their_keys => traits,
         remote_blobs::callers_at_once_lose_no_user,
         remote_blobs::attempts_decide_what_is_active,
         remote_blobs::found_by_cid_and_by_account,
+        remote_blobs::uses_end_with_the_account,
         remote_blobs::records_may_refer_to_them,
     );
     ran

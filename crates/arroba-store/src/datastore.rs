@@ -1,6 +1,6 @@
 //! Google Cloud Datastore: repositories as the Python library stores them.
 //!
-//! [`Datastore`] is the store. //! [`Rpc`] is the service at the level of its own messages; [`Connection`] speaks to the service or to its emulator. [`Client`] is what
+//! [`Datastore`] is the store. [`Rpc`] is the service at the level of its own messages; [`Connection`] speaks to the service or to its emulator. [`Client`] is what
 //! the store uses: it splits what is too large, follows what the service leaves unfinished, repeats what may be repeated, and says
 //! so when nobody can know what happened. [`entity`] turns stored entities into types and back, property by property as the
 //! Python library stores them.
@@ -24,6 +24,7 @@ mod listing;
 mod log;
 mod plan;
 mod read;
+mod remote_blob_index;
 mod retry;
 mod rows;
 mod rpc;

@@ -152,7 +152,8 @@ pub struct RemoteContent {
 ///    ([`RepoStore`](crate::RepoStore) rule 9, which compares the size alone),
 ///    [`BlobIndex::missing`](crate::BlobIndex::missing) leaves it out, and [`Counts`](crate::Counts) counts it as stored.
 ///
-/// URLs are at most 8 KiB long: whoever calls sees to that.
+/// URLs are at most 8 KiB long: whoever calls sees to that. A backend may refuse a URL whose key has more than 1,500 bytes, and more users of
+/// one blob than it has room for; nothing changes then.
 #[async_trait]
 pub trait RemoteBlobIndex: Send + Sync + 'static {
     /// The blob at a URL.

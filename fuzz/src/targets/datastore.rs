@@ -7,6 +7,7 @@ use arroba_core::{
     event::Frame,
     syntax::{Did, Tid},
 };
+use arroba_store::RemoteAttempt;
 use arroba_store::datastore::{
     Database,
     api::Entity,
@@ -30,10 +31,23 @@ pub fn target(data: &[u8]) {
     both_ways(&entity, AtpSequence::from_entity, |sequence| sequence.to_entity(&database));
     both_ways(&entity, ArrobaReservation::from_entity, |reservation| reservation.to_entity(&database));
     both_ways(&entity, AtpRemoteBlob::from_entity, |blob| blob.to_entity(&database));
+    remote_blob(&database, &entity);
     both_ways(&entity, ArrobaBlob::from_entity, |blob| blob.to_entity(&database));
     both_ways(&entity, ArrobaBlobEpoch::from_entity, |epoch| epoch.to_entity(&database));
     both_ways(&entity, ArrobaBlobRef::from_entity, |reference| reference.to_entity(&database));
     both_ways(&entity, ArrobaObject::from_entity, |object| object.to_entity(&database));
+}
+
+/// Changed, an entity says what was set, and keeps what nobody knows.
+fn remote_blob(database: &Database, entity: &Entity) {
+    let Ok(mut stored) = AtpRemoteBlob::from_entity(entity.clone()) else { return };
+    let Ok(mut blob) = stored.to_remote_blob() else { return };
+    blob.attempted(7, RemoteAttempt::Gone);
+    stored.set(&blob);
+    let written = stored.onto(database, entity.clone()).expect("what was read is in range");
+    assert!(entity.properties.keys().all(|name| written.properties.contains_key(name)));
+    let again = AtpRemoteBlob::from_entity(written).expect("our own entity");
+    assert_eq!((again.repos.as_slice(), again.inactive), (stored.repos.as_slice(), true));
 }
 
 /// What is stored as an event makes a frame, or is refused.

@@ -13,7 +13,7 @@ use arroba_core::{
 use super::{
     Begin, DatastoreError, Lookup, Reads, Transaction,
     api::{Key, Mutation},
-    blobs::{self, BlobChange},
+    blobs::{self, BlobChange, remote},
     blocks::StoredBlock,
     decide::{Decision, Stored},
     entity::{ArrobaBlobEpoch, ArrobaHandle, ArrobaHidden, AtpBlock},
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     change::{Applied, Change, ChangeKind},
     error::{ApplyError, StoreError},
+    repo::RepoStatus,
 };
 
 /// How often a transaction is begun for one change.
@@ -33,6 +34,8 @@ const ATTEMPTS: u32 = 12;
 enum Failure {
     /// Somebody else was faster; nothing was written.
     Again,
+    /// What an earlier account with this DID used has to be let go first; nothing was written.
+    OldUses,
     /// Nobody knows whether it was written.
     Unsure(DatastoreError),
     /// It was not written, and a repetition would not help.
@@ -65,13 +68,22 @@ impl Datastore {
 
     async fn make(&self, plan: Plan) -> Result<Applied, ApplyError> {
         let mut unsure = None;
+        let mut uses_ended = false;
         for attempt in 0..ATTEMPTS {
-            match self.attempt(&plan, unsure.is_some()).await {
+            match self.attempt(&plan, unsure.is_some(), uses_ended).await {
                 Ok(()) => {
                     self.publish(&plan);
                     return Ok(Applied { seqs: plan.seqs });
                 }
                 Err(Failure::Again) => {}
+                Err(Failure::OldUses) => match remote::end_uses(self.client(), &plan.did).await {
+                    Ok(_) => {
+                        uses_ended = true;
+                        continue;
+                    }
+                    Err(error) if unsure.is_none() => return Err(error.into()),
+                    Err(_) => break,
+                },
                 Err(Failure::Unsure(error)) => unsure = Some(error),
                 Err(Failure::Refused(error)) if unsure.is_none() => return Err(error),
                 // The first try may have been made after all, and this one met its traces.
@@ -106,14 +118,18 @@ impl Datastore {
         }
     }
 
-    async fn attempt(&self, plan: &Plan, unsure: bool) -> Result<(), Failure> {
+    async fn attempt(&self, plan: &Plan, unsure: bool, uses_ended: bool) -> Result<(), Failure> {
         let holder = match plan.handle() {
             Some(handle) => self.holder(handle, &plan.did).await.map_err(Failure::Refused)?,
             None => None,
         };
         let client = self.client();
         let (transaction, mut lookup) = client.begin(self.keys(plan), Begin::ReadWrite).await?;
-        let decided = self.decide(plan, &transaction, &mut lookup, holder.as_ref(), unsure).await;
+        let decided = match self.is_held_up(plan, &lookup, uses_ended) {
+            Ok(true) => Err(Failure::OldUses),
+            Ok(false) => self.decide(plan, &transaction, &mut lookup, holder.as_ref(), unsure).await,
+            Err(error) => Err(error.into()),
+        };
         let mutations = match decided {
             Ok(Some(mutations)) => mutations,
             Ok(None) => {
@@ -137,13 +153,31 @@ impl Datastore {
         keys.extend(plan.blocks.iter().map(|block| AtpBlock::key(database, &block.cid)));
         match &plan.kind {
             ChangeKind::Hide { subject, .. } => keys.push(ArrobaHidden::key(database, &plan.did, subject)),
-            ChangeKind::Delete => keys.push(ArrobaBlobEpoch::key(database, &plan.did)),
+            ChangeKind::Delete | ChangeKind::Reserve { .. } | ChangeKind::Create { .. } => {
+                keys.push(ArrobaBlobEpoch::key(database, &plan.did));
+            }
             _ => {}
         }
         let blobs = plan.commit().and_then(|commit| BlobChange::of(self.client(), &plan.did, commit));
         keys.extend(blobs.iter().flat_map(BlobChange::keys));
         keys.extend_from_slice(plan.fence.keys());
         keys
+    }
+
+    /// Whether an account is to begin whose DID an earlier one had, and that one's uses of remote blobs may not all be ended: they would
+    /// count for the new one.
+    fn is_held_up(&self, plan: &Plan, lookup: &Lookup, uses_ended: bool) -> Result<bool, StoreError> {
+        if uses_ended || !matches!(plan.kind, ChangeKind::Reserve { .. } | ChangeKind::Create { .. }) {
+            return Ok(false);
+        }
+        // Others look at the same entities after this.
+        let mut lookup = lookup.clone();
+        Ok(match Found::take(&plan.did, self.client(), &mut lookup)?.underlying() {
+            // The Python library may have deleted it, and leaves no note.
+            Some(RepoStatus::Deleted) => true,
+            None => blobs::is_unswept(self.client(), &plan.did, &mut lookup)?,
+            Some(_) => false,
+        })
     }
 
     /// The mutations; nothing if an earlier try of the same change was made after all.
@@ -209,14 +243,14 @@ impl Datastore {
     ) -> Result<Vec<Mutation>, Failure> {
         let client = self.client();
         if matches!(plan.kind, ChangeKind::Delete) {
-            return Ok(blobs::forget(client, &plan.did, lookup)?.into_iter().collect());
+            return Ok(vec![blobs::forget(client, &plan.did, lookup)?]);
         }
         let Some(commit) = plan.commit() else { return Ok(Vec::new()) };
         if let Some(now) = &plan.import {
             return blobs::replace(client, transaction, &plan.did, commit.signed.rev, now.clone()).await;
         }
         let Some(mut change) = BlobChange::of(client, &plan.did, commit) else { return Ok(Vec::new()) };
-        let more = change.take(lookup)?;
+        let more = change.take(lookup).await?;
         let more = match more.is_empty() {
             true => Lookup::default(),
             false => client.lookup(more, Reads::In(transaction)).await?,

@@ -9,17 +9,20 @@
 //!
 //! All of it changes with the commit, in its transaction ([`BlobChange`]). The Python library writes none of it: a record that it
 //! deletes keeps its references here until the path is written from here again.
+//!
+//! Blobs that live elsewhere are in the Python library's own kind: [`remote`].
 
 mod change;
 mod import;
 mod read;
+pub(super) mod remote;
 mod sweep;
 #[cfg(all(test, feature = "conformance"))]
 mod tests;
 mod transact;
 mod upload;
 
-pub(super) use change::{BlobChange, forget};
+pub(super) use change::{BlobChange, forget, is_unswept};
 pub(super) use import::replace;
 pub(super) use read::{blob, counts, list, missing, references, temporary_bytes};
 pub(super) use sweep::sweep;

@@ -3,7 +3,7 @@
 //! Reading takes what the Python library takes: properties that are missing where it has a default, properties that it does not know,
 //! both forms of a commit's operations. Everything else is an [`EntityError`] that names kind, key and property. Writing gives the
 //! one form that it writes: a missing single value as an explicit null, times as whole microseconds, keys and big texts without an
-//! index. Whatever else an entity held is dropped by the next write, there and here.
+//! index. Whatever else an entity held is dropped by the next write, there and here; [`AtpRemoteBlob::onto`] keeps it.
 //!
 //! What the Python library has no place for is in kinds of our own, whose names begin with `Arroba`. It never reads them.
 

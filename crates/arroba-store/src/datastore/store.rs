@@ -46,6 +46,7 @@ const REPOS_AT_ONCE: usize = 16;
 /// Seqs begin at 1 and may have holes. Events are rebuilt from the blocks, so retention forgets none. Blocks are shared between
 /// repositories and never deleted: deleting a repository, a record or an import means that nothing leads to its blocks any more.
 /// The encrypted keys of a deleted repository stay in its row, because the Python library cannot read a row without them.
+/// Blobs that live elsewhere ([`RemoteBlobIndex`](crate::RemoteBlobIndex)) are those of the Python library.
 #[derive(Clone)]
 pub struct Datastore {
     inner: Arc<Inner>,

@@ -2,6 +2,10 @@
 
 use arroba_store::{Memory, Sqlite, SqliteOptions, conformance};
 
+fn traits() -> conformance::Traits {
+    conformance::Traits::default()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -12,7 +16,7 @@ async fn sqlite_file() {
         async move { Sqlite::open(path).await.unwrap() }
     })
     .await;
-    let remote = conformance::remote_blobs(|| {
+    let remote = conformance::remote_blobs(traits(), || {
         let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = directory.path().join(format!("{number}.sqlite"));
         async move { Sqlite::open(path).await.unwrap() }
@@ -38,14 +42,15 @@ async fn sqlite_without_caches() {
 async fn sqlite_in_memory() {
     let options = SqliteOptions::default;
     let checks = conformance::repo_store(|| async { Sqlite::in_memory(options()).await.unwrap() }).await;
-    let remote = conformance::remote_blobs(|| async { Sqlite::in_memory(options()).await.unwrap() }).await;
+    let remote =
+        conformance::remote_blobs(traits(), || async { Sqlite::in_memory(options()).await.unwrap() }).await;
     println!("vectors: store conformance (sqlite in memory): {} assertions", checks + remote);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn memory() {
     let checks = conformance::repo_store(|| async { Memory::new() }).await;
-    let remote = conformance::remote_blobs(|| async { Memory::new() }).await;
+    let remote = conformance::remote_blobs(traits(), || async { Memory::new() }).await;
     println!("vectors: store conformance (memory): {} assertions", checks + remote);
 }
 
@@ -61,5 +66,6 @@ async fn datastore() {
         Datastore::open(emulator.client().await, options).await.unwrap()
     };
     let checks = conformance::repos(traits, make).await + conformance::blobs(make).await;
-    println!("vectors: store conformance (datastore): {checks} assertions");
+    let remote = conformance::remote_blobs(traits.with_short_keys(), make).await;
+    println!("vectors: store conformance (datastore): {} assertions", checks + remote);
 }

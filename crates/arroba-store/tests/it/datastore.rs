@@ -8,6 +8,8 @@ mod client;
 mod entities;
 #[path = "datastore/faults.rs"]
 mod faults;
+#[path = "datastore/remote_blobs.rs"]
+mod remote_blobs;
 #[path = "datastore/sequences.rs"]
 mod sequences;
 #[path = "datastore/strict.rs"]

@@ -16,6 +16,7 @@ use super::{
         entity::{ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef, ArrobaHidden},
         upsert,
     },
+    remote::{self, RemoteRow},
     transact::take,
     upload::garbage_of,
 };
@@ -28,7 +29,8 @@ use crate::{
 /// The part of a commit's transaction that is about blobs (rule 9 of [`RepoStore`](crate::RepoStore)).
 ///
 /// The transaction looks [`BlobChange::keys`] up together with everything else, gives what was found to [`BlobChange::take`], looks up what
-/// that asks for (nothing, unless records that had blobs change), and adds [`BlobChange::mutations`].
+/// that asks for (nothing, unless records that had blobs change, or blobs are named that were not uploaded), and adds
+/// [`BlobChange::mutations`].
 pub(in super::super) struct BlobChange<'a> {
     client: &'a Client,
     did: &'a Did,
@@ -37,6 +39,8 @@ pub(in super::super) struct BlobChange<'a> {
     now: BTreeMap<&'a RecordPath, BTreeSet<Cid>>,
     /// Blobs that the commit names.
     named: BTreeSet<Cid>,
+    /// CIDs and sizes of those of them that live elsewhere, as far as the account uses them.
+    elsewhere: BTreeSet<(Cid, u64)>,
     epoch: Option<ArrobaBlobEpoch>,
     hidden: BTreeSet<Cid>,
     before: BTreeMap<RecordPath, BTreeSet<Cid>>,
@@ -58,7 +62,8 @@ impl<'a> BlobChange<'a> {
             return None;
         }
         let (hidden, before, rows) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        Some(Self { client, did, commit, now, named, epoch: None, hidden, before, rows })
+        let elsewhere = BTreeSet::new();
+        Some(Self { client, did, commit, now, named, elsewhere, epoch: None, hidden, before, rows })
     }
 
     /// What to look up first.
@@ -75,11 +80,13 @@ impl<'a> BlobChange<'a> {
         ArrobaHidden::key(self.client.database(), self.did, &Subject::Blob(*cid))
     }
 
-    /// Takes what was found, and gives what is to be looked up besides: the blobs that changed records had.
+    /// Takes what was found, and gives what is to be looked up besides: the blobs that changed records had, and remote blobs that may
+    /// be those that nobody uploaded here. The latter are asked for outside of the transaction, since a query in it would be in the way of
+    /// everybody who writes to any remote blob; what the transaction looks up is what counts.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] for an entity that cannot be read.
-    pub(in super::super) fn take(&mut self, lookup: &mut Lookup) -> Result<Vec<Key>, StoreError> {
+    /// [`StoreError::Corrupt`] for an entity that cannot be read, and what the query meets.
+    pub(in super::super) async fn take(&mut self, lookup: &mut Lookup) -> Result<Vec<Key>, StoreError> {
         let database = self.client.database();
         let epoch = take(lookup, &ArrobaBlobEpoch::key(database, self.did));
         self.epoch = epoch.map(ArrobaBlobEpoch::from_entity).transpose()?;
@@ -97,7 +104,15 @@ impl<'a> BlobChange<'a> {
         let named = std::mem::take(&mut self.named);
         self.take_rows(lookup, &named)?;
         self.named = named;
-        Ok(had.difference(&self.named).map(|cid| ArrobaBlob::key(database, self.did, cid)).collect())
+        let had = had.difference(&self.named).map(|cid| ArrobaBlob::key(database, self.did, cid));
+        let mut keys: Vec<Key> = had.collect();
+        let not_here = self.named.iter().filter(|cid| !self.hidden.contains(cid) && !self.is_uploaded(cid));
+        keys.extend(remote::keys_used(self.client, self.did, not_here.copied().collect()).await?);
+        Ok(keys)
+    }
+
+    fn is_uploaded(&self, cid: &Cid) -> bool {
+        self.rows.get(cid).is_some_and(|row| row.upload.is_some())
     }
 
     /// What to write; `more` is what was found at the keys that [`BlobChange::take`] gave.
@@ -107,10 +122,14 @@ impl<'a> BlobChange<'a> {
     pub(in super::super) fn mutations(mut self, mut more: Lookup) -> Result<Vec<Mutation>, ApplyError> {
         let had: BTreeSet<Cid> = self.before.values().flatten().copied().collect();
         self.take_rows(&mut more, &had)?;
+        self.take_elsewhere(more)?;
         self.check()?;
         let mut mutations = self.references()?;
+        let (did, epoch) = (self.did, self.epoch());
         for (cid, change) in self.counts() {
-            let Some(mut row) = self.rows.remove(&cid) else { continue };
+            let new = || ArrobaBlob { did: did.clone(), cid, epoch, refs: 0, upload: None };
+            // Of one that lives elsewhere there is none before the first reference.
+            let Some(mut row) = self.rows.remove(&cid).or_else(|| (change > 0).then(new)) else { continue };
             row.refs = row.refs.saturating_add_signed(change);
             if row.refs > 0 {
                 mutations.push(self.put(&row)?);
@@ -139,12 +158,27 @@ impl<'a> BlobChange<'a> {
         Ok(())
     }
 
+    /// What the account still uses, of the remote blobs that were asked for.
+    fn take_elsewhere(&mut self, more: Lookup) -> Result<(), StoreError> {
+        for entity in more.found.into_iter().filter_map(|result| result.entity) {
+            let Some(row) = RemoteRow::of(entity)? else { continue };
+            if row.blob.repos.contains(self.did) {
+                self.elsewhere.extend(row.blob.cid.zip(row.blob.size));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether every blob that the commit names may be referred to.
     fn check(&self) -> Result<(), ApplyError> {
         for (_, blob) in &self.commit.blobs {
             let row = self.rows.get(&blob.cid).filter(|_| !self.hidden.contains(&blob.cid));
             let upload = row.and_then(|row| row.upload.as_ref());
             let (Some(row), Some(upload)) = (row, upload) else {
+                // Of what is hidden nothing was asked.
+                if self.elsewhere.contains(&(blob.cid, blob.size)) {
+                    continue;
+                }
                 return Err(ApplyError::MissingBlob(blob.cid));
             };
             if row.is_temporary() && (upload.mime_type != blob.mime_type || upload.size != blob.size) {
@@ -192,7 +226,8 @@ impl<'a> BlobChange<'a> {
     }
 }
 
-/// What the deletion of a repository writes, given the entity at [`ArrobaBlobEpoch::key`]: all its blobs are hidden at once.
+/// What the deletion of a repository writes, given the entity at [`ArrobaBlobEpoch::key`]: all its blobs are hidden at once, and
+/// somebody is going to clear them away. There may be uses of remote blobs even if there never was a blob here.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] for an entity that cannot be read.
@@ -200,10 +235,22 @@ pub(in super::super) fn forget(
     client: &Client,
     did: &Did,
     lookup: &mut Lookup,
-) -> Result<Option<Mutation>, StoreError> {
+) -> Result<Mutation, StoreError> {
     let entity = take(lookup, &ArrobaBlobEpoch::key(client.database(), did));
-    // Without it there never was a blob.
-    let Some(last) = entity.map(ArrobaBlobEpoch::from_entity).transpose()? else { return Ok(None) };
-    let next = ArrobaBlobEpoch { epoch: last.epoch.saturating_add(1), unswept: true, ..last };
-    Ok(Some(upsert(next.to_entity(client.database())?)))
+    let last = entity.map(ArrobaBlobEpoch::from_entity).transpose()?.map_or(0, |last| last.epoch);
+    let next = ArrobaBlobEpoch { did: did.clone(), epoch: last.saturating_add(1), unswept: true };
+    Ok(upsert(next.to_entity(client.database())?))
+}
+
+/// Whether the repository was deleted and what it left is not cleared away, given the same entity.
+///
+/// # Errors
+/// As [`forget`].
+pub(in super::super) fn is_unswept(
+    client: &Client,
+    did: &Did,
+    lookup: &mut Lookup,
+) -> Result<bool, StoreError> {
+    let entity = take(lookup, &ArrobaBlobEpoch::key(client.database(), did));
+    Ok(entity.map(ArrobaBlobEpoch::from_entity).transpose()?.is_some_and(|epoch| epoch.unswept))
 }

@@ -1,6 +1,6 @@
 //! Reading.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arroba_core::{
     data::Cid,
@@ -14,6 +14,7 @@ use super::{
         api::{Entity, property_filter::Operator, value::ValueType},
         entity::{ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef, ArrobaHidden, blob_name},
     },
+    remote,
     transact::{one, take},
 };
 use crate::{
@@ -101,22 +102,21 @@ pub(in super::super) async fn list(
     Ok(first.into_iter().collect())
 }
 
-/// Blobs that records refer to and that were not uploaded, behind `after`, in the order of their bytes.
+/// Blobs that records refer to and that were not uploaded, behind `after`, in the order of their bytes; remote blobs that the account uses
+/// are left out. Where there are any, all remote blobs of the account are read.
 pub(in super::super) async fn missing(
     client: &Client,
     did: &Did,
     after: Option<Cid>,
     limit: usize,
 ) -> Result<Vec<MissingBlob>, StoreError> {
-    let mut cids = Vec::new();
-    let take = |blob: ArrobaBlob| {
-        if blob.refs > 0 && blob.upload.is_none() {
-            cids.push(blob.cid);
+    let mut cids = not_uploaded(client, did, after, limit, &HashSet::new()).await?;
+    if !cids.is_empty() {
+        let elsewhere = remote::cids_used(client, did).await?;
+        if cids.iter().any(|cid| elsewhere.contains(cid)) {
+            cids = not_uploaded(client, did, after, limit, &elsewhere).await?;
         }
-        cids.len() < limit
-    };
-    each_blob(client, did, after.as_ref(), take).await?;
-    cids.truncate(limit);
+    }
     let first = cids.into_iter().map(|cid| async move {
         let path = references(client, did, &cid, 1).await?.into_iter().next();
         // It was uploaded, or the record went, in between.
@@ -124,6 +124,26 @@ pub(in super::super) async fn missing(
     });
     let found = stream::iter(first).buffered(QUERIES_AT_ONCE).try_collect::<Vec<_>>().await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// CIDs that records refer to and that were not uploaded, but for those that are elsewhere.
+async fn not_uploaded(
+    client: &Client,
+    did: &Did,
+    after: Option<Cid>,
+    limit: usize,
+    elsewhere: &HashSet<Cid>,
+) -> Result<Vec<Cid>, StoreError> {
+    let mut cids = Vec::new();
+    let take = |blob: ArrobaBlob| {
+        if blob.refs > 0 && blob.upload.is_none() && !elsewhere.contains(&blob.cid) {
+            cids.push(blob.cid);
+        }
+        cids.len() < limit
+    };
+    each_blob(client, did, after.as_ref(), take).await?;
+    cids.truncate(limit);
+    Ok(cids)
 }
 
 /// The records that refer to a blob, at most `limit`, in order.
@@ -183,18 +203,23 @@ pub(in super::super) async fn temporary_bytes(client: &Client, did: Option<&Did>
     Ok(current.fold(0, |sum: u64, (_, bytes)| sum.saturating_add(bytes)))
 }
 
-/// How many different blobs records refer to, and how many of them were uploaded. It reads the row of every blob.
+/// How many different blobs records refer to, and how many of them were uploaded or are remote blobs that the account uses. It reads the
+/// row of every blob, and where some were not uploaded, all remote blobs of the account.
 pub(in super::super) async fn counts(client: &Client, did: &Did) -> Result<(u64, u64), StoreError> {
-    let (mut expected, mut stored) = (0, 0);
+    let (mut expected, mut waiting) = (0, Vec::new());
     let count = |blob: ArrobaBlob| {
         if blob.refs > 0 {
             expected += 1;
-            stored += u64::from(blob.upload.is_some());
+            waiting.extend(blob.upload.is_none().then_some(blob.cid));
         }
         true
     };
     each_blob(client, did, None, count).await?;
-    Ok((expected, stored))
+    if !waiting.is_empty() {
+        let elsewhere = remote::cids_used(client, did).await?;
+        waiting.retain(|cid| !elsewhere.contains(cid));
+    }
+    Ok((expected, expected - waiting.len() as u64))
 }
 
 /// Visits the blobs of a repository's current life behind `after`, in the order of their bytes, as long as the visitor wants more.

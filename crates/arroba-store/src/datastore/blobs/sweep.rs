@@ -11,6 +11,7 @@ use super::{
         upsert,
     },
     read::{number, start, within},
+    remote,
     transact::{settle, take},
     upload::garbage_of,
 };
@@ -19,8 +20,8 @@ use crate::{
     log::{Retention, Swept},
 };
 
-/// Gives up old uploads, drops those that no record refers to, and clears away the blobs of one repository that was deleted. All
-/// deleted objects are garbage then.
+/// Gives up old uploads, drops those that no record refers to, and clears away the blobs of one repository that was deleted, with its
+/// uses of remote blobs. All deleted objects are garbage then. A sweep that was cut off is begun again by the next one.
 pub(in super::super) async fn sweep(client: &Client, retention: Retention) -> Result<Swept, StoreError> {
     let mut swept = Swept::default();
     if let Some(before) = retention.pending_uploads_before {
@@ -106,7 +107,8 @@ async fn clear(client: &Client, did: &Did, epoch: u64) -> Result<u64, StoreError
     };
     let reference = |entity: Entity| Ok((ArrobaBlobRef::from_entity(entity)?.epoch, None));
     let rows = clear_kind(client, did, ArrobaBlob::KIND, blob).await?
-        + clear_kind(client, did, ArrobaBlobRef::KIND, reference).await?;
+        + clear_kind(client, did, ArrobaBlobRef::KIND, reference).await?
+        + remote::end_uses(client, did).await?;
     let key = ArrobaBlobEpoch::key(client.database(), did);
     let done = |lookup: &mut Lookup| {
         let stored = take(lookup, &key).map(ArrobaBlobEpoch::from_entity).transpose()?;

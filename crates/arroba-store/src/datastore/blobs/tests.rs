@@ -94,7 +94,7 @@ impl Twin {
         let Some(mut blobs) = BlobChange::of(&self.client, &self.author.did, commit) else { return Ok(()) };
         let begun = self.client.begin(blobs.keys(), Begin::ReadWrite).await;
         let (transaction, mut lookup) = begun.map_err(StoreError::from)?;
-        let more = blobs.take(&mut lookup)?;
+        let more = blobs.take(&mut lookup).await?;
         let more = match more.is_empty() {
             true => Lookup::default(),
             false => self.client.lookup(more, Reads::In(&transaction)).await.map_err(StoreError::from)?,
@@ -108,7 +108,7 @@ impl Twin {
         let key = ArrobaBlobEpoch::key(self.client.database(), &self.author.did);
         let (transaction, mut lookup) = self.client.begin(vec![key], Begin::ReadWrite).await.unwrap();
         let mutation = forget(&self.client, &self.author.did, &mut lookup).unwrap();
-        self.client.commit(mutation.into_iter().collect(), &transaction).await.unwrap();
+        self.client.commit(vec![mutation], &transaction).await.unwrap();
         let delete = self.author.change(ChangeKind::Delete, Vec::new());
         self.memory.apply(vec![delete]).await.pop().unwrap().unwrap();
         self.status = Some(RepoStatus::Deleted);

@@ -13,8 +13,8 @@ use super::{
 };
 
 /// Which life of a repository its blobs belong to. Deletion begins a new one: that is one write, and hides all blobs and references of
-/// the lives before at once, however many there are; they are cleared away later. A repository without the entity is in life 0 and
-/// never had a blob.
+/// the lives before at once, however many there are; they are cleared away later, and with them the repository's uses of remote blobs.
+/// A repository without the entity is in life 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArrobaBlobEpoch {
     /// Whose.

@@ -14,6 +14,7 @@ use super::{
     properties::Properties,
     values::{array, indexed, integer, or_null, repo, text, time, unindexed},
 };
+use crate::remote_blob_index::RemoteBlob;
 
 /// What is known about the content of a public URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,15 @@ pub struct AtpRemoteBlob {
 impl AtpRemoteBlob {
     /// The kind.
     pub const KIND: &'static str = "AtpRemoteBlob";
+
+    /// The property with the CID.
+    pub const CID: &'static str = CID;
+
+    /// The property with the keys of the repositories that use it.
+    pub const REPOS: &'static str = REPOS;
+
+    /// The property with the time of the last change.
+    pub const UPDATED: &'static str = UPDATED;
 
     /// The type of content that nobody named.
     pub const DEFAULT_MIME_TYPE: &'static str = "application/octet-stream";
@@ -92,6 +102,46 @@ impl AtpRemoteBlob {
     /// Where the content is.
     pub fn url(&self) -> &str {
         self.url.as_deref().unwrap_or(&self.name)
+    }
+
+    /// What it says of the blob. Of times that are missing the one stands for the other, and 0 for both.
+    ///
+    /// # Errors
+    /// [`EntityError`] for a width or height that is none.
+    pub fn to_remote_blob(&self) -> Result<RemoteBlob, EntityError> {
+        let side = |property, value: Option<u64>| {
+            let side = value.map(u32::try_from).transpose();
+            side.map_err(|_| self.error(property, EntityProblem::Range))
+        };
+        Ok(RemoteBlob {
+            url: self.url().to_owned(),
+            cid: self.cid,
+            size: self.size,
+            mime_type: self.mime_type.clone(),
+            remote_id: self.remote_id.clone(),
+            width: side(WIDTH, self.width)?,
+            height: side(HEIGHT, self.height)?,
+            duration_ms: self.duration,
+            last_fetched: self.last_fetched,
+            inactive: self.inactive,
+            created: self.created.or(self.updated).unwrap_or(0),
+            updated: self.updated.or(self.created).unwrap_or(0),
+        })
+    }
+
+    /// Makes it say this of the blob. Its name, its users and when it was made stay.
+    pub fn set(&mut self, blob: &RemoteBlob) {
+        self.url = Some(blob.url.clone());
+        self.cid = blob.cid;
+        self.size = blob.size;
+        self.mime_type.clone_from(&blob.mime_type);
+        self.remote_id.clone_from(&blob.remote_id);
+        self.width = blob.width.map(u64::from);
+        self.height = blob.height.map(u64::from);
+        self.duration = blob.duration_ms;
+        self.last_fetched = blob.last_fetched;
+        self.inactive = blob.inactive;
+        self.updated = Some(blob.updated);
     }
 
     /// Reads the entity.
@@ -143,8 +193,7 @@ impl AtpRemoteBlob {
             (CREATED, self.created, time),
             (UPDATED, self.updated, time),
         ] {
-            let error = |problem| EntityError { kind: Self::KIND, key: self.name.clone(), property, problem };
-            let value = value.map(write).transpose().map_err(error)?;
+            let value = value.map(write).transpose().map_err(|problem| self.error(property, problem))?;
             properties.insert(property.to_owned(), indexed(or_null(value)));
         }
         for (property, value) in [
@@ -155,6 +204,20 @@ impl AtpRemoteBlob {
             properties.insert(property.to_owned(), indexed(or_null(value)));
         }
         Ok(Entity { key: Some(database.key(Self::KIND, &self.name)), properties })
+    }
+
+    /// Writes it over the entity that it was read from: properties that this type does not know stay as they are.
+    ///
+    /// # Errors
+    /// As [`AtpRemoteBlob::to_entity`].
+    pub fn onto(&self, database: &Database, mut stored: Entity) -> Result<Entity, EntityError> {
+        let Entity { key, properties } = self.to_entity(database)?;
+        stored.properties.extend(properties);
+        Ok(Entity { key, ..stored })
+    }
+
+    fn error(&self, property: &'static str, problem: EntityProblem) -> EntityError {
+        EntityError { kind: Self::KIND, key: self.name.clone(), property, problem }
     }
 }
 

@@ -9,7 +9,7 @@ use arroba_store::datastore::{
 };
 
 /// The entities of the shared fixture; nothing, loudly, where it is not there.
-fn samples() -> Vec<Entity> {
+pub(crate) fn samples() -> Vec<Entity> {
     let root = std::env::var_os("ARROBA_FIXTURES").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures"),
         std::path::PathBuf::from,
