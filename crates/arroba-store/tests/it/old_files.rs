@@ -6,7 +6,7 @@ use arroba_core::{
     data::{BlobRef, Cid},
     mst::Loader,
     repo::Write,
-    syntax::Nsid,
+    syntax::{Did, Nsid},
 };
 use arroba_store::{
     ApplyError, BacklinkPiece, Backlinks, BlobIndex, Change, ChangeKind, RecordQuery, RemoteAttempt,
@@ -175,4 +175,40 @@ async fn version_3_takes_remote_blobs() {
         Ok::<u64, StoreError>(uses)
     });
     assert_eq!(left.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn version_4_keeps_rotation_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), "v4.sqlite").await;
+    let [author, mover, plain] = [1, 2, 3].map(Author::new);
+    // Keys come back as they were sealed: an own rotation key, also of an account that is still being made, or none.
+    let repo = |did: &Did| {
+        let (store, did) = (store.clone(), did.clone());
+        async move { store.repo(&did).await.unwrap().unwrap() }
+    };
+    assert_eq!(repo(&author.did).await.keys, author.sealed_keys());
+    let coming = repo(&mover.did).await;
+    assert_eq!((coming.status, &coming.keys), (RepoStatus::Creating, &mover.sealed_keys()));
+    let without = repo(&plain.did).await.keys;
+    assert_eq!((without.rotation, without.signing), (None, plain.sealed_keys().signing));
+    let unfinished = store.unfinished(None, 9).await.unwrap();
+    let unfinished: Vec<_> = unfinished.repos.iter().map(|entry| &entry.repo.did).collect();
+    assert_eq!(unfinished, [&mover.did]);
+
+    // What was there is there, and can be written on.
+    assert_eq!(store.events(0, 100).await.unwrap().start, 1 << 40);
+    let links = store.backlinks(&author.did, &LIKE.parse().unwrap(), &target(1), 9).await;
+    assert_eq!(links.unwrap(), found(&["001", "003"]));
+    assert!(!store.blob(&author.did, &Cid::for_raw(b"blob")).await.unwrap().unwrap().temporary);
+    author.commit(&store, vec![write(9)]).await;
+    store.apply(vec![mover.creation(&store, vec![write(1)], None).await]).await.remove(0).unwrap();
+    for author in [&author, &mover, &plain] {
+        blocks(&store, author).await.unwrap();
+    }
+    store.use_remote_blob("https://media.test/a", Some(&author.did), 5).await.unwrap();
+    store.close().await.unwrap();
+    let store = Sqlite::open(directory.path().join("old.sqlite")).await.unwrap();
+    assert_eq!(store.remote_blobs_of(&author.did, None, 9).await.unwrap().len(), 1);
+    assert_eq!(store.repo(&mover.did).await.unwrap().unwrap().keys, mover.sealed_keys());
 }
