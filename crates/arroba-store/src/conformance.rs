@@ -117,6 +117,7 @@ where
         commits::changes_of_one_call_are_made_in_order,
         events::numbers_are_dense_and_frames_exact,
         events::pages_join_without_gap_or_double,
+        events::those_of_one_repository,
         events::a_refused_change_uses_no_number => traits,
         events::readers_never_see_a_number_late => traits,
         events::takedown_hides_and_lifting_shows,

@@ -173,6 +173,27 @@ pub trait RepoStore: Send + Sync + 'static {
     /// As [`RepoStore::repo`].
     async fn events(&self, after: u64, limit: usize) -> Result<EventPage, StoreError>;
 
+    /// Visible events of one repository behind `after`, at most `limit` of them, as a page of [`RepoStore::events`]. A store that
+    /// can find them without reading those of others does.
+    ///
+    /// # Errors
+    /// As [`RepoStore::repo`].
+    async fn repo_events(&self, did: &Did, after: u64, limit: usize) -> Result<EventPage, StoreError> {
+        let (mut events, mut cursor) = (Vec::new(), after);
+        loop {
+            let page = self.events(cursor, EVENTS_AT_ONCE).await?;
+            let (newest, reached) = (page.newest, page.next);
+            events.extend(page.events.into_iter().filter(|event| event.did == *did));
+            let full = events.len() > limit;
+            events.truncate(limit);
+            let next = if full { events.last().map_or(after, |event| event.seq) } else { reached };
+            if full || reached <= cursor || reached >= newest {
+                return Ok(EventPage { events, next, oldest: page.oldest, newest, start: page.start });
+            }
+            cursor = reached;
+        }
+    }
+
     /// The newest sequence number that can be read; changes when there is more, whoever wrote it.
     fn tail(&self) -> watch::Receiver<u64>;
 
@@ -191,6 +212,9 @@ pub trait RepoStore: Send + Sync + 'static {
     /// As [`RepoStore::apply`]'s store errors.
     async fn sweep(&self, retention: Retention) -> Result<Swept, StoreError>;
 }
+
+/// Events that are looked through at once for those of one repository.
+const EVENTS_AT_ONCE: usize = 500;
 
 /// A record on its way in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -100,6 +100,37 @@ pub(super) async fn pages_join_without_gap_or_double<S: RepoStore>(store: Arc<S>
     assert!(beyond.events.is_empty() && beyond.next == newest + 5 && beyond.newest == newest);
 }
 
+pub(super) async fn those_of_one_repository<S: RepoStore>(store: Arc<S>) {
+    let (author, other) = (Author::new(1), Author::new(2));
+    author.create(&*store, Vec::new()).await;
+    other.create(&*store, Vec::new()).await;
+    for number in 0..12 {
+        let by = if number % 4 == 3 { &author } else { &other };
+        by.commit(&*store, vec![create(&format!("a.b.c/{number}"))]).await;
+    }
+    let reference = Some("case".to_owned());
+    apply(&*store, other.change(ChangeKind::Takedown { reference }, vec![other.account(None)]))
+        .await
+        .unwrap();
+    let whole = all(&*store, 0, 1000).await;
+    for did in [&author.did, &other.did, &Author::new(3).did] {
+        let of_it = |after: u64| whole.iter().filter(move |event| event.did == *did && event.seq > after);
+        for (after, limit) in [(0, 1), (0, 2), (0, 1000), (whole[2].seq, 2), (whole[2].seq, 1000)] {
+            let (mut events, mut cursor) = (Vec::new(), after);
+            loop {
+                let page = store.repo_events(did, cursor, limit).await.unwrap();
+                assert!(page.events.len() <= limit && page.events.iter().all(|event| event.seq <= page.next));
+                events.extend(page.events);
+                if page.next <= cursor || page.next >= page.newest {
+                    break;
+                }
+                cursor = page.next;
+            }
+            assert!(events.iter().eq(of_it(after)), "those of one repository are those of the log");
+        }
+    }
+}
+
 pub(super) async fn a_refused_change_uses_no_number<S: RepoStore>(store: Arc<S>, traits: Traits) {
     let author = Author::new(1);
     let first = author.create(&*store, Vec::new()).await;

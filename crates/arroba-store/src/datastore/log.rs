@@ -3,6 +3,7 @@
 mod chain;
 mod collect;
 mod holes;
+mod of;
 mod read;
 mod rebuild;
 mod ring;
@@ -133,13 +134,15 @@ impl EventLog {
         Ok(Self(Arc::new(Shared { follower, task: Mutex::new(Some(task)) })))
     }
 
-    /// Visible events behind `after`, at most `limit`. Costs one lookup, for what is hidden, if they are in memory.
+    /// Visible events behind `after`, of one repository or of all, at most `limit`. Costs one lookup, for what is hidden, if they are
+    /// in memory.
     ///
     /// # Errors
     /// [`StoreError`] if they cannot be read.
     pub(crate) async fn page(
         &self,
         hiding: &dyn Hiding,
+        of: Option<&Did>,
         after: u64,
         limit: usize,
     ) -> Result<EventPage, StoreError> {
@@ -147,12 +150,12 @@ impl EventLog {
         follower.catch_up().await?;
         let (newest, known) = {
             let ring = follower.ring();
-            (ring.newest(), ring.page(after, limit))
+            (ring.newest(), ring.page(of, after, limit))
         };
         let (mut events, next) = match known {
             Some(known) => known,
             None if limit == 0 => (Vec::new(), after),
-            None => follower.older(after, newest, limit).await?,
+            None => follower.older(of, after, newest, limit).await?,
         };
         let dids: HashSet<Did> = events.iter().map(|event| event.did.clone()).collect();
         if !dids.is_empty() {
@@ -231,11 +234,15 @@ impl Follower {
     /// Events that are not in memory any more.
     async fn older(
         &self,
+        of: Option<&Did>,
         after: u64,
         newest: u64,
         limit: usize,
     ) -> Result<(Vec<StoredEvent>, u64), StoreError> {
-        let read = read::read(&self.client, after, Some(newest), limit).await?;
+        let read = match of {
+            Some(did) => self.read_of(did, after, newest, limit).await?,
+            None => read::read(&self.client, None, after, Some(newest), limit).await?,
+        };
         let next = read.through;
         let (events, _) = self.made(read, false).await?;
         let ring = self.ring();

@@ -291,7 +291,11 @@ impl RepoStore for Datastore {
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<EventPage, StoreError> {
-        self.log().page(self, after, limit).await
+        self.log().page(self, None, after, limit).await
+    }
+
+    async fn repo_events(&self, did: &Did, after: u64, limit: usize) -> Result<EventPage, StoreError> {
+        self.log().page(self, Some(did), after, limit).await
     }
 
     fn tail(&self) -> watch::Receiver<u64> {

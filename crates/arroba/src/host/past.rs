@@ -38,8 +38,8 @@ impl Repo {
     /// it.
     ///
     /// Events are kept for the host's window only, and deletion or a takedown hides them. So the answer says whether it is complete:
-    /// whether the first commit follows `rev` and each other one the one before it. All events since the time of `rev` are looked
-    /// through, those of other repos too: this is meant for recent revisions.
+    /// whether the first commit follows `rev` and each other one the one before it. On Datastore it costs what the repo itself stored
+    /// since `rev`; other stores look through all events since then, those of other repos too: there it is meant for recent revisions.
     ///
     /// # Errors
     ///
@@ -53,7 +53,8 @@ impl Repo {
         let edge = self.host().store().events(self.host().newest_seq(), 1).await?;
         let oldest = edge.oldest.saturating_sub(1);
         // A store that links commits numbers them before they are signed: the rev is made of the number.
-        let near = match self.host().store().links_commits() {
+        let numbered = self.host().store().links_commits();
+        let near = match numbered {
             true => rev.micros().clamp(oldest, edge.newest.max(oldest)),
             false => {
                 let time = rev.micros().saturating_sub(SLACK_MICROS);
@@ -61,7 +62,7 @@ impl Repo {
             }
         };
         let found = self.commits_after(near, rev, limit).await?;
-        if found.complete || near <= oldest {
+        if found.complete || numbered || near <= oldest {
             return Ok(found);
         }
         // The clock ran otherwise than the revisions say.
@@ -72,8 +73,10 @@ impl Repo {
         let mut found = WritesSince { complete: true, ..WritesSince::default() };
         let (mut cursor, mut last) = (cursor, rev);
         loop {
-            let page = self.host().store().events(cursor, PAGE).await?;
-            for event in page.events.iter().filter(|event| event.did == *self.did()) {
+            // One more than is left tells whether there is more.
+            let wanted = limit.saturating_sub(found.commits.len()).saturating_add(1).min(PAGE);
+            let page = self.host().store().repo_events(self.did(), cursor, wanted).await?;
+            for event in &page.events {
                 if event.kind != EventKind::Commit {
                     continue;
                 }

@@ -90,7 +90,7 @@ impl Follower {
             let mut bound = u64::MAX;
             let mut more = false;
             if to != Some(through) {
-                let read = read::read(&self.client, through, to, NUMBERS).await?;
+                let read = read::read(&self.client, None, through, to, NUMBERS).await?;
                 more = read.more;
                 if more {
                     bound = read.through;

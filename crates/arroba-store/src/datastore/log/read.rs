@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use arroba_core::{data::Cid, event::EventDraft, repo::Commit};
+use arroba_core::{data::Cid, event::EventDraft, repo::Commit, syntax::Did};
 use bytes::Bytes;
 
 use super::{
     super::{
         Client, Reads, Select,
         api::{Entity, property_filter::Operator, property_order::Direction, value::ValueType},
-        entity::AtpBlock,
+        entity::{AtpBlock, AtpRepo},
         event::stored_event,
     },
     rebuild::StoredCommit,
@@ -39,9 +39,11 @@ pub(super) struct Read {
     pub(super) more: bool,
 }
 
-/// Reads at least one number behind `after`, and about `limit`, up to and including `to`. One query for 500 blocks.
+/// Reads at least one number behind `after`, and about `limit`, up to and including `to`: what one repository stored, or everything.
+/// One query for 500 blocks.
 pub(super) async fn read(
     client: &Client,
+    of: Option<&Did>,
     after: u64,
     to: Option<u64>,
     limit: usize,
@@ -49,7 +51,7 @@ pub(super) async fn read(
     let mut read = Read { through: to.unwrap_or(after), ..Read::default() };
     let (mut cursor, mut bytes, mut blocks) = (Vec::new(), 0, 0);
     loop {
-        let query = blocks_behind(after, to).after(cursor);
+        let query = blocks_behind(client, of, after, to).after(cursor);
         let page = client.query(query.into(), Reads::Strong).await?;
         for entity in page.results.into_iter().filter_map(|result| result.entity) {
             let Some(block) = intact(entity) else { continue };
@@ -104,9 +106,16 @@ impl Read {
     }
 }
 
-fn blocks_behind(after: u64, to: Option<u64>) -> Select {
+/// As the Python library asks; for one repository the index `AtpBlock(repo, seq)` is needed, there as here.
+fn blocks_behind(client: &Client, of: Option<&Did>, after: u64, to: Option<u64>) -> Select {
     let number = |number: u64| ValueType::IntegerValue(i64::try_from(number).unwrap_or(i64::MAX));
     let select = Select::from(AtpBlock::KIND).and(SEQ, Operator::GreaterThan, number(after));
+    let select = match of {
+        Some(did) => {
+            select.and(REPO, Operator::Equal, ValueType::KeyValue(AtpRepo::key(client.database(), did)))
+        }
+        None => select,
+    };
     let select = match to {
         Some(to) => select.and(SEQ, Operator::LessThanOrEqual, number(to)),
         None => select,
@@ -146,6 +155,8 @@ fn commit_of(block: &AtpBlock) -> Option<StoredCommit> {
 }
 
 const SEQ: &str = "seq";
+
+const REPO: &str = "repo";
 
 /// Blocks of one query, as in the Python library.
 const PAGE: u16 = 500;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use arroba_core::syntax::Did;
+
 use crate::log::StoredEvent;
 
 /// How far readers may read, and the newest events before that.
@@ -84,13 +86,14 @@ impl Ring {
         self.passed.contains(&seq)
     }
 
-    /// At most `limit` events behind `after`, and how far they go; nothing if they are not all here.
-    pub(super) fn page(&self, after: u64, limit: usize) -> Option<(Vec<StoredEvent>, u64)> {
+    /// At most `limit` events behind `after`, of one repository or of all, and how far they go; nothing if they are not all here.
+    pub(super) fn page(&self, of: Option<&Did>, after: u64, limit: usize) -> Option<(Vec<StoredEvent>, u64)> {
         if after < self.floor {
             return None;
         }
         let start = self.events.partition_point(|event| event.seq <= after);
-        let events: Vec<_> = self.events.iter().skip(start).take(limit).cloned().collect();
+        let wanted = |event: &&StoredEvent| of.is_none_or(|did| event.did == *did);
+        let events: Vec<_> = self.events.iter().skip(start).filter(wanted).take(limit).cloned().collect();
         let next = match events.last() {
             Some(last) if events.len() == limit => last.seq,
             _ if limit == 0 => after,
