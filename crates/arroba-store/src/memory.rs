@@ -236,6 +236,10 @@ impl RepoStore for Memory {
                 rows.retain(|(path, _)| *path == wanted);
                 1
             }
+            RecordRange::These(wanted) => {
+                rows.retain(|(path, _)| wanted.contains(path));
+                wanted.len()
+            }
             RecordRange::Collection { collection, after, limit, order } => {
                 rows.retain(|(path, _)| path.collection == *collection);
                 match order {

@@ -32,6 +32,9 @@ pub struct RecordQuery {
 pub enum RecordRange {
     /// The record at a path.
     One(RecordPath),
+    /// The records at these paths, those that exist, in the order of their paths. Where a call is a way over the network, it costs no
+    /// more ways than one record does.
+    These(Vec<RecordPath>),
     /// Records of one collection by key.
     Collection {
         /// The collection.
@@ -56,6 +59,11 @@ impl RecordQuery {
     /// The record at a path, if it is not taken down.
     pub fn one(path: RecordPath) -> Self {
         Self { range: RecordRange::One(path), visible_only: true }
+    }
+
+    /// The records at these paths that are not taken down.
+    pub fn these(paths: Vec<RecordPath>) -> Self {
+        Self { range: RecordRange::These(paths), visible_only: true }
     }
 
     /// A page of a collection, without taken-down records.

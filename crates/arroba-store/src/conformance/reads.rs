@@ -46,6 +46,13 @@ pub(super) async fn ranges_both_ways<S: RepoStore>(store: Arc<S>) {
     assert_eq!(one.head.rev, one.records[0].rev);
     let none = store.records(&author.did, RecordQuery::one(path("a.b.c/5"))).await.unwrap().unwrap();
     assert!(none.records.is_empty() && !none.more);
+    let these = ["a.b.d/0", "a.b.c/9", "a.b.c/~", "a.b.c/1", "x.y.z/1", "a.b.c/1"].map(path);
+    let these = store.records(&author.did, RecordQuery::these(these.into())).await.unwrap().unwrap();
+    let found = these.records.iter().map(|record| (record.path.to_string(), record.value.clone()));
+    let expected = ["a.b.c/1", "a.b.c/~", "a.b.d/0"].map(|path| (path.to_owned(), record(path)));
+    assert!(found.eq(expected) && !these.more, "several records, in the order of their paths");
+    let none = store.records(&author.did, RecordQuery::these(Vec::new())).await.unwrap().unwrap();
+    assert!(none.records.is_empty() && !none.more);
     assert!(store.records(&Author::new(2).did, RecordQuery::one(path("a.b.c/3"))).await.unwrap().is_none());
 }
 
@@ -66,6 +73,11 @@ pub(super) async fn hidden_records_are_left_out<S: RepoStore>(store: Arc<S>) {
     );
     let one = store.records(&author.did, RecordQuery::one(path("a.b.c/2"))).await.unwrap().unwrap();
     assert!(one.records.is_empty());
+    let these = RecordQuery::these(["a.b.c/3", "a.b.c/2"].map(path).into());
+    let found = store.records(&author.did, these.clone()).await.unwrap().unwrap().records;
+    assert_eq!((found.len(), &found[0].path), (1, &path("a.b.c/3")));
+    let these = RecordQuery { visible_only: false, ..these };
+    assert_eq!(store.records(&author.did, these).await.unwrap().unwrap().records.len(), 2);
     let all = RecordQuery { range: RecordRange::One(path("a.b.c/2")), visible_only: false };
     assert_eq!(store.records(&author.did, all).await.unwrap().unwrap().records.len(), 1);
     assert_eq!(

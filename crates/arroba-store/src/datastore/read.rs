@@ -17,5 +17,5 @@ mod window;
 pub(crate) use collections::collections;
 pub(crate) use export::blocks;
 pub(crate) use records::records;
-pub(crate) use scan::size;
+pub(crate) use scan::{Size, size};
 pub(crate) use tree::load;

@@ -13,6 +13,7 @@ use arroba_core::{
 };
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
+use moka::sync::Cache;
 use tokio::sync::watch;
 
 use super::{
@@ -40,6 +41,9 @@ use crate::{
 /// How many repositories are written to at once by one call of [`RepoStore::apply`].
 const REPOS_AT_ONCE: usize = 16;
 
+/// Trees whose sizes are remembered: some 100 bytes each.
+const SIZES: u64 = 10_000;
+
 /// Repositories in Google Cloud Datastore, as the Python library stores them: a project that it wrote opens here and the other way
 /// round, and both can serve it at once. Cheap to clone; clones are the same store.
 ///
@@ -55,6 +59,8 @@ pub struct Datastore {
 struct Inner {
     client: Client,
     blocks: Blocks,
+    /// How large trees are, by their roots: it never changes, and finding out reads every node.
+    sizes: Cache<Cid, read::Size>,
     sequences: Sequences,
     log: EventLog,
 }
@@ -87,7 +93,8 @@ impl Datastore {
         let blocks = Blocks::new(client.clone(), options.block_cache);
         let sequences = Sequences::start(client.clone(), options.sequences);
         let log = EventLog::open(blocks.clone(), sequences.clone(), options.log).await?;
-        Ok(Self { inner: Arc::new(Inner { client, blocks, sequences, log }) })
+        let sizes = Cache::new(SIZES);
+        Ok(Self { inner: Arc::new(Inner { client, blocks, sizes, sequences, log }) })
     }
 
     /// The client: its counters tell how many calls were made.
@@ -227,7 +234,12 @@ impl RepoStore for Datastore {
 
     async fn counts(&self, did: &Did) -> Result<Option<Counts>, StoreError> {
         let Some((_, head, _)) = self.live(did).await? else { return Ok(None) };
-        let size = read::size(self.blocks(), did, head.data).await?;
+        let sizes = &self.inner.sizes;
+        let size = match sizes.get(&head.data) {
+            Some(size) => size,
+            None => read::size(self.blocks(), did, head.data).await?,
+        };
+        sizes.insert(head.data, size);
         let (blobs_expected, blobs_stored) = blobs::counts(self.client(), did).await?;
         let blocks = size.nodes + size.records + 1;
         Ok(Some(Counts { blocks, records: size.records, blobs_expected, blobs_stored }))

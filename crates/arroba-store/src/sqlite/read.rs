@@ -1,8 +1,10 @@
 //! Reading rows of one repository inside a snapshot.
 
+use std::collections::BTreeSet;
+
 use arroba_core::{
     mst::{Loader, NodeRequest},
-    syntax::{Did, Nsid},
+    syntax::{Did, Nsid, RecordPath},
 };
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -105,6 +107,7 @@ fn select(
     let all = !query.visible_only;
     let tree = live.tree;
     let (mut statement, low, high, limit) = match &query.range {
+        RecordRange::These(paths) => return these(connection, repo, live, query, paths),
         RecordRange::One(path) => (
             connection.prepare_cached(record_query!("path = ?4 AND ?5 = x'' LIMIT ?6"))?,
             path.to_bytes(),
@@ -148,6 +151,23 @@ fn select(
             return Ok((records, true));
         }
         records.push(record(row, live)?);
+    }
+    Ok((records, false))
+}
+
+fn these(
+    connection: &Connection,
+    repo: i64,
+    live: &Live,
+    query: &RecordQuery,
+    paths: &[RecordPath],
+) -> Result<(Vec<RecordRow>, bool), StoreError> {
+    let paths: BTreeSet<&RecordPath> = paths.iter().collect();
+    let mut records = Vec::with_capacity(paths.len());
+    for path in paths {
+        let range = RecordRange::One(path.clone());
+        let one = RecordQuery { range, visible_only: query.visible_only };
+        records.extend(select(connection, repo, live, &one)?.0);
     }
     Ok((records, false))
 }

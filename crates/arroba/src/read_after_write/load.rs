@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use arroba_core::data::json;
 use arroba_core::syntax::{AtUri, Did, Nsid, RecordPath, Tid};
 use arroba_store::{Order, RecordQuery, RecordRow, RepoRow, StoreError};
-use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::local::{LIKE, POST, PROFILE, REPOST};
@@ -92,13 +91,15 @@ pub(super) async fn gone(host: &RepoHost, local: &mut LocalWrites, answer: &Valu
         .filter_map(|uri| AtUri::parse(uri).ok()?.path())
         .take(MAX_RECORDS)
         .collect();
-    let missing = stream::iter(named.into_iter().map(|path| {
-        let did = did.clone();
-        async move { Ok::<_, StoreError>((record(host, &did, path.clone()).await?.is_none(), path)) }
-    }));
-    let missing: Vec<(bool, RecordPath)> = missing.buffer_unordered(8).try_collect().await?;
-    for (_, path) in missing.into_iter().filter(|(missing, _)| *missing) {
-        local.delete(&AtUri::record(&did, &path));
+    if named.is_empty() {
+        return Ok(());
+    }
+    // All at once: one after the other would be as many ways to a store that is far.
+    let page = host.store().records(&did, RecordQuery::these(named.clone())).await?;
+    let there: BTreeSet<RecordPath> =
+        page.into_iter().flat_map(|page| page.records).map(|record| record.path).collect();
+    for path in named.iter().filter(|path| !there.contains(path)) {
+        local.delete(&AtUri::record(&did, path));
     }
     Ok(())
 }

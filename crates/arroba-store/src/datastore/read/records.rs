@@ -37,10 +37,12 @@ pub(crate) async fn records(
 ) -> Result<(Vec<RecordRow>, bool), StoreError> {
     let keys: BTreeSet<Vec<u8>> = hidden.iter().map(RecordPath::to_bytes).collect();
     let (range, limit) = match range {
-        RecordRange::One(path) if hidden.contains(path) => return Ok((Vec::new(), false)),
         RecordRange::One(path) => {
-            let entry = one(blocks, did, head.data, path).await?;
-            return Ok((rows(blocks, did, head, entry.into_iter().collect()).await?, false));
+            let paths = std::slice::from_ref(path);
+            return at(blocks, did, head, paths, &keys).await.map(|rows| (rows, false));
+        }
+        RecordRange::These(paths) => {
+            return at(blocks, did, head, paths, &keys).await.map(|rows| (rows, false));
         }
         RecordRange::Collection { collection, after, limit, order } => {
             let (mut first, mut last) = bounds(collection);
@@ -70,20 +72,31 @@ fn bounds(collection: &Nsid) -> (Vec<u8>, Vec<u8>) {
     (format!("{collection}/").into_bytes(), format!("{collection}0").into_bytes())
 }
 
-async fn one(
+/// The records at these paths: the ways to all of them are gone together.
+async fn at(
     blocks: &Blocks,
     did: &Did,
-    root: Cid,
-    path: &RecordPath,
-) -> Result<Option<(Key, Cid)>, StoreError> {
+    head: &Head,
+    paths: &[RecordPath],
+    hidden: &BTreeSet<Vec<u8>>,
+) -> Result<Vec<RecordRow>, StoreError> {
     let damaged = |error| StoreError::corrupt_by(format!("tree of {did}"), error);
-    let key = Key::new(&path.to_bytes()).map_err(damaged)?;
-    let tree = load(blocks, did, Some(root), Loader::for_read([key.clone()])).await?;
-    let Some(link) = tree.value(&key).map_err(damaged)? else { return Ok(None) };
-    match link.cid() {
-        Some(cid) => Ok(Some((key, cid))),
-        None => Err(StoreError::corrupt(format!("record {path} of {did} has a CID that no block has"))),
+    let keys: BTreeSet<Vec<u8>> = paths.iter().map(RecordPath::to_bytes).collect();
+    let keys = keys.difference(hidden).map(|key| Key::new(key).map_err(damaged));
+    let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
+    if keys.is_empty() {
+        return Ok(Vec::new());
     }
+    let tree = load(blocks, did, Some(head.data), Loader::for_read(keys.iter().cloned())).await?;
+    let mut entries = Vec::with_capacity(keys.len());
+    for key in keys {
+        let Some(link) = tree.value(&key).map_err(damaged)? else { continue };
+        let cid = link.cid().ok_or_else(|| {
+            StoreError::corrupt(format!("record {key} of {did} has a CID that no block has"))
+        })?;
+        entries.push((key, cid));
+    }
+    rows(blocks, did, head, entries).await
 }
 
 async fn rows(

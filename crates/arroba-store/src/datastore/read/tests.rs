@@ -1,6 +1,8 @@
 //! Compared with the store in memory, which looks at everything: the same commits in both.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod held;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
@@ -448,4 +450,12 @@ async fn an_export_asks_for_its_own_blocks_once_in_large_lookups() {
     let counts = twin.client.counts() - before;
     let height = u64::from(tree_height(&twin).await);
     assert!(counts.lookups <= height + 2 && counts.keys < 300, "{counts:?} {height}");
+    // Many at once: the ways to all of them are gone together.
+    let paths: Vec<RecordPath> = (0..200).map(|number| path(&format!("a.b.c/{:05}", number * 47))).collect();
+    let before = twin.client.counts();
+    let (found, _) = twin.records(RecordRange::These(paths.clone()), &BTreeSet::new()).await;
+    let counts = twin.client.counts() - before;
+    assert!(found.iter().map(|record| &record.path).eq(&paths));
+    println!("200 records of 10,000, in a tree of height {height}: {counts:?}");
+    assert!(counts.total() == counts.lookups && counts.lookups <= height + 2, "{counts:?}");
 }

@@ -35,6 +35,12 @@ const WINDOW_BYTES: usize = 8 << 20;
 /// What may be held while blocks before it are still to be read.
 const HELD_BYTES: usize = 16 << 20;
 
+/// The most bytes of blocks in memory where their sizes are alike: what waits, what the reader was given last, and the window that is being
+/// read. Where small blocks are followed by large ones, one answer may be larger than a window: up to what an answer may have
+/// ([`RESPONSE_BYTES`](super::super::limits::RESPONSE_BYTES)).
+#[cfg(all(test, feature = "conformance"))]
+pub(super) const HELD_AT_MOST: usize = HELD_BYTES + 2 * WINDOW_BYTES;
+
 /// However large they are: fewer would make an export a series of single reads.
 const LEAST_KEYS: usize = 16;
 

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use arroba_core::repo::Write;
+use arroba_core::{mst::Loader, repo::Write, syntax::RecordPath};
 use arroba_store::{
     RepoStore,
     conformance::Author,
     datastore::{Client, Datastore, DatastoreOptions, Numbering, testing::Emulator},
 };
+
+use bytes::Bytes;
 
 use crate::files::write;
 
@@ -63,6 +65,47 @@ async fn a_commit_costs_few_calls() {
     println!("calls of a commit at 1,000 records: warm {warm:.2}, cold {cold:.2}; {:?}", client.counts());
     assert!(warm <= 6.0, "{warm}");
     assert!(cold <= 12.0, "{cold}");
+}
+
+#[tokio::test]
+async fn a_tree_is_counted_once() {
+    let Some(emulator) = Emulator::shared().await else { return };
+    let client = emulator.client().await;
+    let author = grown(&client, 400).await;
+    let open = store(&client).await;
+    let counted = open.counts(&author.did).await.unwrap().unwrap();
+    assert_eq!(counted.records, 400);
+    let before = client.counts();
+    assert_eq!(open.counts(&author.did).await.unwrap(), Some(counted));
+    let counts = client.counts() - before;
+    assert!(counts.total() <= 3 && counts.keys <= 3, "rows and blobs, and no node: {counts:?}");
+    author.commit(&open, vec![write(400)]).await;
+    assert_eq!(open.counts(&author.did).await.unwrap().unwrap().records, 401);
+}
+
+fn path(number: u32) -> RecordPath {
+    format!("a.b.c/{number}").parse().unwrap()
+}
+
+/// The largest commit that has an event: what it reads it reads level by level, whatever the number of its writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_of_200_writes_costs_few_calls() {
+    let Some(emulator) = Emulator::shared().await else { return };
+    let client = emulator.client().await;
+    let author = grown(&client, 10_000).await;
+    let open = store(&client).await;
+    let height = open.load(&author.did, Loader::for_read([])).await.unwrap().unwrap().tree.height();
+    let creations = (0..100).map(|number| write(1_000_000 + number));
+    let updates = (0..50).map(|number| Write::update(path(number * 151), Bytes::from_static(&[0xa0])));
+    let deletions = (0..50).map(|number| Write::delete(path(8_000 + number * 17)));
+    let open = store(&client).await;
+    let before = client.counts();
+    author.commit(&open, creations.chain(updates).chain(deletions).collect()).await;
+    let counts = client.counts() - before;
+    println!("a cold commit of 200 writes at 10,000 records, in a tree of height {height}: {counts:?}");
+    // The number: two; rows and head: two; a level of the tree each, the root from our row or by itself; what is there of its blocks, in
+    // portions of 1,000; the commit.
+    assert!(counts.total() <= u64::from(height) + 8, "{counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
