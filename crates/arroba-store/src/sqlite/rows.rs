@@ -68,18 +68,19 @@ pub(super) fn behind(connection: &Connection, after: i64, limit: usize) -> Resul
     rows.map(|row| row?).collect()
 }
 
-/// Those of them whose creation was not finished. All rows are looked at, and no head.
+/// Those of them whose creation was not finished: by an index that has no others.
 pub(super) fn unfinished_behind(
     connection: &Connection,
     after: i64,
     limit: usize,
 ) -> Result<Vec<Found>, StoreError> {
-    let mut statement = connection
-        .prepare_cached(repo_columns!("WHERE r.id > ?1 AND r.status = ?3 ORDER BY r.id LIMIT ?2"))?;
-    let rows =
-        statement.query_map((after, limit, status_code(RepoStatus::Creating)), |row| Ok(found(row)))?;
+    let mut statement = connection.prepare_cached(UNFINISHED)?;
+    let rows = statement.query_map((after, limit), |row| Ok(found(row)))?;
     rows.map(|row| row?).collect()
 }
+
+/// The status is written out, because the index is partial.
+const UNFINISHED: &str = repo_columns!("WHERE r.id > ?1 AND r.status = 0 ORDER BY r.id LIMIT ?2");
 
 fn found(row: &Row<'_>) -> Result<Found, StoreError> {
     let did: Did = parsed(row, 1, Did::parse)?;
@@ -185,4 +186,39 @@ pub(super) fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
     let value = row.get_ref(column)?;
     let text = value.as_str().map_err(|error| StoreError::corrupt_by("text column", error))?;
     parse(text).map_err(|error| StoreError::corrupt_by("text column", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{super::schema, *};
+
+    #[test]
+    fn unfinished_creations_are_found_without_the_others() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, Path::new(""), || 1).unwrap();
+        let insert = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
+            INSERT INTO repo (did, status, sealed_key, created) \
+            SELECT 'did:web:a' || i || '.test', iif(i % 1000 = 0, 0, 1), x'00', i FROM n";
+        connection.execute(insert, []).unwrap();
+        let mut seen = Vec::new();
+        loop {
+            let page = unfinished_behind(&connection, seen.last().copied().unwrap_or(0), 3).unwrap();
+            if page.is_empty() {
+                break;
+            }
+            assert!(page.iter().all(|found| found.repo.status == RepoStatus::Creating));
+            seen.extend(page.iter().map(|found| found.id));
+        }
+        assert_eq!(seen, (1..=10).map(|number| number * 1_000).collect::<Vec<_>>());
+        assert_eq!(status_code(RepoStatus::Creating), Some(0), "as the query and the index say");
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {UNFINISHED}")).unwrap();
+        let steps = plan.query_map((0, 10), |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert!(
+            steps[0].contains("SEARCH r USING INDEX repo_creating") && steps.len() == 2,
+            "one search, and no sorting: {steps:?}"
+        );
+    }
 }

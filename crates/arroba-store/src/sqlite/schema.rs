@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/003_backlinks.sql"),
     include_str!("migrations/004_rotation_key.sql"),
     include_str!("migrations/005_remote_blobs.sql"),
+    include_str!("migrations/006_creating.sql"),
 ];
 
 /// "arba": tells our files from other SQLite databases.

@@ -10,7 +10,7 @@ use arroba_core::{
 };
 use arroba_store::{
     ApplyError, BacklinkPiece, Backlinks, BlobIndex, Change, ChangeKind, RecordQuery, RemoteAttempt,
-    RemoteBlobIndex, RemoteContent, RepoStatus, RepoStore, Retention, Sqlite, StoreError,
+    RemoteBlobIndex, RemoteContent, RepoRow, RepoStatus, RepoStore, Retention, Sqlite, StoreError,
     conformance::Author,
 };
 use bytes::Bytes;
@@ -211,4 +211,45 @@ async fn version_4_keeps_rotation_keys() {
     let store = Sqlite::open(directory.path().join("old.sqlite")).await.unwrap();
     assert_eq!(store.remote_blobs_of(&author.did, None, 9).await.unwrap().len(), 1);
     assert_eq!(store.repo(&mover.did).await.unwrap().unwrap().keys, mover.sealed_keys());
+}
+
+async fn unfinished(store: &Sqlite) -> Vec<RepoRow> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.unfinished(after.as_ref(), 1).await.unwrap();
+        found.extend(page.repos.into_iter().map(|entry| entry.repo));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return found,
+        }
+    }
+}
+
+#[tokio::test]
+async fn version_5_knows_what_was_not_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), "v5.sqlite").await;
+    let [second, third, fourth] = [2, 3, 4].map(Author::new);
+    let dids = async || unfinished(&store).await.into_iter().map(|row| row.did).collect::<Vec<_>>();
+    assert_eq!(dids().await, [second.did.clone(), fourth.did.clone()]);
+    // One is finished, one given up, one begun, and one changes its status without having to do with it.
+    let loaded = store.load(&second.did, Loader::for_all()).await.unwrap();
+    store
+        .apply(vec![second.creation(&store, vec![write(1)], loaded.as_ref()).await])
+        .await
+        .remove(0)
+        .unwrap();
+    store.apply(vec![fourth.change(ChangeKind::Delete, Vec::new())]).await.remove(0).unwrap();
+    let sixth = Author::new(6);
+    let kind = ChangeKind::Reserve { handle: None, keys: sixth.sealed_keys() };
+    store.apply(vec![sixth.change(kind, Vec::new())]).await.remove(0).unwrap();
+    let status = ChangeKind::Status { status: RepoStatus::Deactivated };
+    store.apply(vec![third.change(status, Vec::new())]).await.remove(0).unwrap();
+    assert_eq!(dids().await, [sixth.did.clone()]);
+    let author = Author::new(1);
+    let records = store.records(&author.did, RecordQuery::all(None, 10)).await.unwrap().unwrap();
+    assert_eq!(records.records.len(), 3);
+    assert_eq!(store.remote_blobs_of(&author.did, None, 9).await.unwrap().len(), 1);
+    author.commit(&store, vec![write(4)]).await;
+    assert!(blocks(&store, &author).await.unwrap() > 5);
 }
