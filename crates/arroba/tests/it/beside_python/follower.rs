@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::accounts::public_key;
 
-/// How long a reader may wait for what is there.
+/// How long a reader may wait for the next event. To all that it is behind the Python library's collector may take much longer to come.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Reads in the background. Frames are in the order in which they came.
@@ -68,13 +68,15 @@ impl Follower {
 
     /// Waits until an event with this number, or a later one, was there.
     pub(super) async fn reach(&mut self, seq: u64) {
-        let there = async |frames: &mut watch::Receiver<Vec<Bytes>>| {
-            frames.wait_for(|frames| frames.last().is_some_and(|frame| number(frame) >= seq)).await.is_ok()
-        };
-        let there = tokio::time::timeout(PATIENCE, there(&mut self.frames)).await;
-        let last = self.frames.borrow().last().map(number);
-        assert!(there != Ok(false), "the connection closed before {seq}; the last was {last:?}");
-        assert!(there.is_ok(), "no event {seq} within {PATIENCE:?}; the last was {last:?}");
+        let last = |frames: &watch::Receiver<Vec<Bytes>>| frames.borrow().last().map(number);
+        while last(&self.frames).is_none_or(|last| last < seq) {
+            let more = tokio::time::timeout(PATIENCE, self.frames.changed()).await;
+            let last = last(&self.frames);
+            let more = more.unwrap_or_else(|_| {
+                panic!("nothing new for {PATIENCE:?} before {seq}; the last was {last:?}")
+            });
+            assert!(more.is_ok(), "the connection closed before {seq}; the last was {last:?}");
+        }
     }
 
     /// Everything so far, each event verified by itself, and the numbers growing.
