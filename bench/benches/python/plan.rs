@@ -32,7 +32,7 @@ impl Sizes {
     pub(crate) const SMALL: Self =
         Self { records: 1_000, batch: 200, rounds: 5, singles: 20, stored: 100, imported: 500 };
     pub(crate) const FULL: Self =
-        Self { records: 10_000, batch: 200, rounds: 5, singles: 100, stored: 500, imported: 5_000 };
+        Self { records: 10_000, batch: 200, rounds: 5, singles: 100, stored: 500, imported: 2_000 };
 
     /// Records that the lines take in turn.
     pub(crate) const fn all_records(&self) -> usize {
