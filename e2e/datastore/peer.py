@@ -7,6 +7,7 @@ served goes through the library's own code. The methods of Peer are the commands
 It wants DATASTORE_EMULATOR_HOST and ENCRYPTED_PROPERTY_KEY. Its log goes to standard error (PEER_LOG=INFO for more).
 """
 
+import calendar
 import concurrent.futures
 import json
 import logging
@@ -17,10 +18,11 @@ import time
 import traceback
 import urllib.request
 
+import requests
 from arroba import did as did_methods
 from arroba import firehose, server, storage, util
 from arroba import xrpc_repo, xrpc_server, xrpc_sync  # noqa: F401  (they register their methods)
-from arroba.datastore_storage import DatastoreStorage, MemcacheSequences
+from arroba.datastore_storage import AtpRemoteBlob, AtpRepo, DatastoreStorage, MemcacheSequences
 from arroba.mst import MST
 from arroba.repo import Repo
 from carbox import car
@@ -29,6 +31,7 @@ from flask import Flask
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import ndb
 from lexrpc import flask_server
+from lexrpc.server import Redirect
 from multiformats import CID
 from werkzeug.serving import make_server
 
@@ -94,6 +97,17 @@ def described(head, entries):
     return {
         "did": commit["did"], "head": text(head.cid), "rev": commit["rev"], "data": text(commit["data"]),
         "records": {path: text(cid) for path, cid in entries},
+    }
+
+
+def described_blob(blob):
+    def micros(time):
+        return time and calendar.timegm(time.utctimetuple()) * 1_000_000 + time.microsecond
+
+    return {
+        "url": blob.url, "cid": blob.cid, "size": blob.size, "mime_type": blob.mime_type, "repos": [repo.id() for repo in blob.repos],
+        "remote_id": blob.remote_id, "width": blob.width, "height": blob.height, "duration": blob.duration, "status": blob.status,
+        "last_fetched": micros(blob.last_fetched), "created": micros(blob.created), "updated": micros(blob.updated),
     }
 
 
@@ -185,6 +199,38 @@ class Peer:
             commits.append([text(cid), commit["rev"], block.seq])
             cid = commit["prev"]
         return list(reversed(commits))
+
+    def remote_blob(self, url, did=None, content=None, mime_type=None):
+        """Uses a blob at a URL, as a bridge does: fetched, unless its content is given as text."""
+        with server.storage.ndb_client.context():
+            repo = AtpRepo.get_by_id(did) if did else None
+            given = content.encode() if content is not None else None
+            blob = AtpRemoteBlob.get_or_create(url=url, repo=repo, get_fn=requests.get, content=given, mime_type=mime_type)
+            return {**described_blob(blob), "object": blob.cid and {"cid": text(blob.as_object()["ref"]), "size": blob.as_object()["size"]}}
+
+    def read_remote_blob(self, url):
+        """What is stored of a blob, once for all of its properties."""
+        with server.storage.ndb_client.context():
+            return described_blob(AtpRemoteBlob.get_by_id(url[:1500]))
+
+    def set_remote_id(self, url, remote_id):
+        with server.storage.ndb_client.context():
+            blob = AtpRemoteBlob.get_by_id(url[:1500])
+            blob.remote_id = remote_id
+            blob.put()
+
+    def get_blob(self, did, cid):
+        """Where getBlob sends whoever asks."""
+        with server.storage.ndb_client.context():
+            try:
+                xrpc_sync.get_blob({}, did=did, cid=cid)
+            except Redirect as redirect:
+                return {"status": redirect.status, "to": redirect.to}
+        raise Wrong("getBlob gave no redirect")
+
+    def list_blobs(self, did, limit=500, cursor=None):
+        with server.storage.ndb_client.context():
+            return xrpc_sync.list_blobs({}, did=did, limit=limit, cursor=cursor)
 
     def events(self, start=0):
         """The events from a number on, as the library reads them from the store."""

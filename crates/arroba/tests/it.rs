@@ -25,6 +25,8 @@ mod it {
     mod python_names;
     mod python_xrpc_proxy;
     mod remote_blobs;
+    #[cfg(feature = "datastore")]
+    mod remote_blobs_on_datastore;
     mod server;
     mod stores;
 }

@@ -14,5 +14,6 @@ mod memcached;
 mod python;
 mod python_alone;
 mod relay;
+mod remote_blobs;
 mod shapes;
 mod side;

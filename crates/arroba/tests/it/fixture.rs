@@ -56,6 +56,25 @@ pub(crate) fn keys() -> HostKeys {
     HostKeys::new(MasterKey::from_bytes([7; 32]), rotation)
 }
 
+impl<S: RepoStore + BlobIndex + RemoteBlobIndex + Clone> World<S> {
+    /// A host that has remote blobs.
+    pub(crate) async fn with_remote_blobs(store: S, client: GuardedClient, limits: RemoteBlobLimits) -> Self {
+        let clock = Arc::new(FixedClock::new(START_MICROS));
+        let directory = Arc::new(directory(&clock));
+        let blobs = RemoteBlobs::builder(store.clone(), client).clock(Arc::clone(&clock) as _).limits(limits);
+        let host = builder(&store, 1, &clock, &directory).remote_blobs(blobs.build()).build().await.unwrap();
+        Self { host, directory, clock, store }
+    }
+}
+
+impl<S> World<S> {
+    /// A new account.
+    pub(crate) async fn account(&self, name: &str) -> Repo {
+        let handle: Handle = format!("{name}.pds.test").parse().unwrap();
+        self.host.create_repo(NewRepo::plc(handle)).await.unwrap()
+    }
+}
+
 impl<S: Backend> World<S> {
     /// A host over an empty store in memory.
     pub(crate) async fn new() -> Self {
@@ -72,25 +91,6 @@ impl<S: Backend> World<S> {
     async fn with(store: S, seed: u8, clock: Arc<FixedClock>, directory: Arc<Directory>) -> Self {
         let host = builder(&store, seed, &clock, &directory).build().await.unwrap();
         Self { host, directory, clock, store }
-    }
-
-    /// A host that has remote blobs.
-    pub(crate) async fn with_remote_blobs(client: GuardedClient, limits: RemoteBlobLimits) -> Self
-    where
-        S: RemoteBlobIndex,
-    {
-        let clock = Arc::new(FixedClock::new(START_MICROS));
-        let directory = Arc::new(directory(&clock));
-        let store = S::empty().await;
-        let blobs = RemoteBlobs::builder(store.clone(), client).clock(Arc::clone(&clock) as _).limits(limits);
-        let host = builder(&store, 1, &clock, &directory).remote_blobs(blobs.build()).build().await.unwrap();
-        Self { host, directory, clock, store }
-    }
-
-    /// A new account.
-    pub(crate) async fn account(&self, name: &str) -> Repo {
-        let handle: Handle = format!("{name}.pds.test").parse().unwrap();
-        self.host.create_repo(NewRepo::plc(handle)).await.unwrap()
     }
 
     /// The key that the directory knows for an account.
@@ -144,7 +144,7 @@ impl<S: Backend> World<S> {
     }
 }
 
-fn builder<S: Backend>(
+fn builder<S: RepoStore + BlobIndex + Clone>(
     store: &S,
     seed: u8,
     clock: &Arc<FixedClock>,

@@ -8,7 +8,7 @@ use arroba::core::syntax::{Did, Nsid, RecordKey};
 use arroba::core::{nsid, record_key};
 use arroba::environment::FixedClock;
 use arroba::remote_blobs::{GivenContent, Located, MediaMetadata, RemoteBlobLimits, media_metadata};
-use arroba::store::{BlobIndex, Memory, RemoteBlob, RemoteBlobIndex};
+use arroba::store::{BlobIndex, Memory, RemoteBlob, RemoteBlobIndex, RepoStore};
 use arroba::{BlobConstraints, RemoteBlobError, RemoteBlobs, Write};
 use arroba_net::{FetchError, Guard, GuardedClient, SystemDns};
 use serde_json::json;
@@ -358,8 +358,9 @@ async fn a_cid_is_located_at_the_url_that_changed_last() {
     assert_eq!((place.server.asked("/0"), place.server.asked("/1"), place.server.asked("/2")), (2, 2, 1));
 }
 
-struct Served {
-    world: World<Memory>,
+/// A host that serves them.
+pub(crate) struct Served<S> {
+    world: World<S>,
     server: MediaServer,
     alice: Did,
     address: String,
@@ -367,15 +368,21 @@ struct Served {
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Served {
+impl<S> Drop for Served<S> {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Served {
+impl Served<Memory> {
     async fn new() -> Self {
-        let world = World::<Memory>::with_remote_blobs(client(), limits()).await;
+        Self::over(Memory::new()).await
+    }
+}
+
+impl<S: RepoStore + BlobIndex + RemoteBlobIndex + Clone> Served<S> {
+    pub(crate) async fn over(store: S) -> Self {
+        let world = World::with_remote_blobs(store, client(), limits()).await;
         let alice = world.account("alice").await.did().clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -419,7 +426,10 @@ impl Served {
 
 #[tokio::test]
 async fn get_blob_answers_with_the_url() {
-    let served = Served::new().await;
+    redirects(Served::new().await).await;
+}
+
+pub(crate) async fn redirects<S: RepoStore + BlobIndex + RemoteBlobIndex + Clone>(served: Served<S>) {
     let blob = served.fetched("/a.png", &png(1, 1)).await;
     let cid = blob.cid.unwrap();
     let answer = served.blob(&cid).await;
@@ -450,7 +460,10 @@ async fn a_takedown_covers_a_remote_blob() {
 
 #[tokio::test]
 async fn records_refer_to_remote_blobs_and_lists_have_them() {
-    let served = Served::new().await;
+    lists(Served::new().await).await;
+}
+
+pub(crate) async fn lists<S: RepoStore + BlobIndex + RemoteBlobIndex + Clone>(served: Served<S>) {
     let blobs = [
         served.fetched("/used.png", &png(1, 1)).await,
         served.fetched("/free.png", &png(2, 2)).await,

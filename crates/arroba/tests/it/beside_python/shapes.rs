@@ -11,7 +11,7 @@ use super::accounts::{COLLECTION, create, delete, did, post, update};
 use super::side::{Setup, Side};
 
 /// Properties of an entity: name, type, whether it has an index.
-type Shape = BTreeMap<String, String>;
+pub(super) type Shape = BTreeMap<String, String>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_store_the_same_form() {
@@ -116,7 +116,7 @@ fn data_type(value: &Data<'_>) -> &'static str {
     }
 }
 
-fn shape(entity: &Entity) -> Shape {
+pub(super) fn shape(entity: &Entity) -> Shape {
     entity.properties.iter().map(|(name, value)| (name.clone(), value_shape(value))).collect()
 }
 

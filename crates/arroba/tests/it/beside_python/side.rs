@@ -12,11 +12,12 @@ use arroba::store::RecordQuery;
 use arroba::store::datastore::Numbering;
 use arroba::store::datastore::testing::Emulator;
 use arroba::store::datastore::{Client, Datastore, DatastoreOptions, EncryptedPropertyKeys};
-use arroba::{HostKeys, NewRepo, Repo, RepoHost};
+use arroba::{HostKeys, NewRepo, RemoteBlobs, Repo, RepoHost};
 use base64::Engine as _;
 use futures::TryStreamExt;
 use serde_json::json;
 
+use super::super::remote_blobs::client as guarded_client;
 use super::accounts::{did, handle, private_key, private_key_hex, public_key};
 use super::follower::Follower;
 use super::python::{Python, interpreter};
@@ -65,7 +66,8 @@ impl Side {
         let store = Datastore::open(client.clone(), options).await.unwrap();
         let rotation = PrivateKey::from_bytes(Curve::K256, &[8; 32]).unwrap();
         let keys = HostKeys::new(EncryptedPropertyKeys::parse(&property_key).unwrap(), rotation);
-        let mut builder = RepoHost::builder("pds.test", keys, store.clone());
+        let remote = RemoteBlobs::builder(store.clone(), guarded_client()).build();
+        let mut builder = RepoHost::builder("pds.test", keys, store.clone()).remote_blobs(remote);
         if let Some((url, directory)) = setup.public {
             builder = builder.public_url(url).directory(Arc::new(directory));
         }
