@@ -5,15 +5,15 @@ use std::fmt::Debug;
 use arroba_core::{
     data::Cid,
     event::Frame,
-    syntax::{Did, Tid},
+    syntax::{Did, RecordPath, Tid},
 };
 use arroba_store::RemoteAttempt;
 use arroba_store::datastore::{
     Database,
     api::Entity,
     entity::{
-        ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef, ArrobaObject, ArrobaReservation, AtpBlock, AtpRemoteBlob,
-        AtpRepo, AtpSequence, EntityError, Upload,
+        ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef, ArrobaImport, ArrobaObject, ArrobaReservation, AtpBlock,
+        AtpRemoteBlob, AtpRepo, AtpSequence, EntityError, PendingImport, Upload,
     },
     stored_event,
     testing::{entity_from_json, entity_from_protobuf, entity_to_protobuf},
@@ -36,6 +36,7 @@ pub fn target(data: &[u8]) {
     both_ways(&entity, ArrobaBlobEpoch::from_entity, |epoch| epoch.to_entity(&database));
     both_ways(&entity, ArrobaBlobRef::from_entity, |reference| reference.to_entity(&database));
     both_ways(&entity, ArrobaObject::from_entity, |object| object.to_entity(&database));
+    both_ways(&entity, ArrobaImport::from_entity, |import| import.to_entity(&database));
 }
 
 /// Changed, an entity says what was set, and keeps what nobody knows.
@@ -92,20 +93,24 @@ pub fn seeds() -> Vec<Vec<u8>> {
 }
 
 /// One of each kind that is about blobs.
-fn of_blobs(database: &Database) -> [Result<Entity, EntityError>; 4] {
+fn of_blobs(database: &Database) -> [Result<Entity, EntityError>; 5] {
     let did: Did = "did:web:a.example".parse().expect("a DID");
-    let path = "com.example.note/self".parse().expect("a path");
+    let path: RecordPath = "com.example.note/self".parse().expect("a path");
     let cid = Cid::for_raw(b"bytes");
     let upload = Upload { object: "object".into(), mime_type: "text/plain".into(), size: 5, uploaded: 1 };
     let blob = ArrobaBlob { did: did.clone(), cid, epoch: 1, refs: 0, upload: Some(upload) };
     let rev = Tid::from_micros(7, 0);
+    let records = [(path.clone(), [cid].into())].into();
     let reference = ArrobaBlobRef { did: did.clone(), path, epoch: 1, rev, blobs: [cid].into() };
-    let epoch = ArrobaBlobEpoch { did, epoch: 1, unswept: true };
+    let part = ArrobaImport { did: did.clone(), import: "7f".into(), part: 0, since: 1, records };
+    let import = Some(PendingImport { import: "7f".into(), parts: 1, rev });
+    let epoch = ArrobaBlobEpoch { unswept: true, import, ..ArrobaBlobEpoch::new(did, 1) };
     let object = ArrobaObject { object: "object".into(), pending_since: Some(1) };
     [
         blob.to_entity(database),
         reference.to_entity(database),
         epoch.to_entity(database),
         object.to_entity(database),
+        part.to_entity(database),
     ]
 }

@@ -1,19 +1,13 @@
 //! Making a change: one transaction, repeated as long as others are in its way.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
-use arroba_core::{
-    data::Cid,
-    syntax::{Did, RecordPath},
-};
+use arroba_core::{data::Cid, syntax::Did};
 
 use super::{
     Begin, DatastoreError, Lookup, Reads, Transaction,
     api::{Key, Mutation},
-    blobs::{self, BlobChange, remote},
+    blobs::{self, BlobChange, StagedRefs, remote},
     blocks::StoredBlock,
     decide::{Decision, Stored},
     entity::{ArrobaBlobEpoch, ArrobaHandle, ArrobaHidden, AtpBlock},
@@ -38,6 +32,8 @@ enum Failure {
     OldUses,
     /// Nobody knows whether it was written.
     Unsure(DatastoreError),
+    /// An import that waits has to be carried out first; nothing was written.
+    Waiting,
     /// It was not written, and a repetition would not help.
     Refused(ApplyError),
 }
@@ -56,14 +52,20 @@ impl Datastore {
         }
     }
 
-    /// Makes the change that ends an import, whose blocks are stored.
+    /// Makes the change that ends an import, whose blocks are stored, and whose references are written down.
     pub(super) async fn apply_import(
         &self,
         change: Change,
-        blobs: BTreeMap<RecordPath, BTreeSet<Cid>>,
+        references: StagedRefs,
     ) -> Result<Applied, ApplyError> {
-        let plan = Plan { import: Some(blobs), ..Plan::new(self, change).await? };
-        self.make(plan).await
+        let did = change.did.clone();
+        let plan = Plan { import: Some(references), ..Plan::new(self, change).await? };
+        let applied = self.make(plan).await?;
+        if let Err(error) = blobs::carry_out(self.client(), &did).await {
+            // The import is made. Whoever asks for its references next goes on here.
+            tracing::warn!(%did, %error, "the references of an import are not where they belong yet");
+        }
+        Ok(applied)
     }
 
     async fn make(&self, plan: Plan) -> Result<Applied, ApplyError> {
@@ -81,6 +83,11 @@ impl Datastore {
                         uses_ended = true;
                         continue;
                     }
+                    Err(error) if unsure.is_none() => return Err(error.into()),
+                    Err(_) => break,
+                },
+                Err(Failure::Waiting) => match blobs::carry_out(self.client(), &plan.did).await {
+                    Ok(()) => continue,
                     Err(error) if unsure.is_none() => return Err(error.into()),
                     Err(_) => break,
                 },
@@ -156,6 +163,7 @@ impl Datastore {
             ChangeKind::Delete | ChangeKind::Reserve { .. } | ChangeKind::Create { .. } => {
                 keys.push(ArrobaBlobEpoch::key(database, &plan.did));
             }
+            _ if plan.import.is_some() => keys.push(ArrobaBlobEpoch::key(database, &plan.did)),
             _ => {}
         }
         let blobs = plan.commit().and_then(|commit| BlobChange::of(self.client(), &plan.did, commit));
@@ -243,11 +251,15 @@ impl Datastore {
     ) -> Result<Vec<Mutation>, Failure> {
         let client = self.client();
         if matches!(plan.kind, ChangeKind::Delete) {
-            return Ok(vec![blobs::forget(client, &plan.did, lookup)?]);
+            return Ok(blobs::forget(client, &plan.did, lookup)?);
         }
         let Some(commit) = plan.commit() else { return Ok(Vec::new()) };
-        if let Some(now) = &plan.import {
-            return blobs::replace(client, transaction, &plan.did, commit.signed.rev, now.clone()).await;
+        if blobs::is_pending(client, &plan.did, lookup)? {
+            return Err(Failure::Waiting);
+        }
+        if let Some(references) = &plan.import {
+            let announced = blobs::announce(client, &plan.did, commit.signed.rev, references, lookup)?;
+            return Ok(announced.into_iter().collect());
         }
         let Some(mut change) = BlobChange::of(client, &plan.did, commit) else { return Ok(Vec::new()) };
         let more = change.take(lookup).await?;

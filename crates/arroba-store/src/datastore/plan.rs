@@ -1,18 +1,15 @@
 //! A change, numbered and encoded: what of it does not depend on what is stored.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::ops::Range;
 
 use arroba_core::{
     data::Cid,
     event::{EventDraft, EventKind},
     repo::RecordChange,
-    syntax::{Did, Handle, RecordPath},
+    syntax::{Did, Handle},
 };
 
-use super::{Fence, entity::AtpBlock, event::event_block, store::Datastore};
+use super::{Fence, blobs::StagedRefs, entity::AtpBlock, event::event_block, store::Datastore};
 use crate::{
     change::{Change, ChangeKind, CommitChange},
     error::ApplyError,
@@ -32,8 +29,8 @@ pub(super) struct Plan {
     pub(super) blocks: Vec<AtpBlock>,
     /// Events of the repository below it are hidden by a deletion or a takedown.
     pub(super) bound: u64,
-    /// The blobs of all records, if it ends an import; inactive repositories take that too.
-    pub(super) import: Option<BTreeMap<RecordPath, BTreeSet<Cid>>>,
+    /// Where the blobs of all records are written down, if it ends an import; inactive repositories take that too.
+    pub(super) import: Option<StagedRefs>,
     /// What shows that its numbers were not given up.
     pub(super) fence: Fence,
     /// Given back unless it is settled.

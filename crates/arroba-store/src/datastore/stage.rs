@@ -10,7 +10,14 @@ use arroba_core::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Begin, DatastoreError, entity::AtpBlock, rows, store::Datastore, upsert};
+use super::{
+    Begin, DatastoreError,
+    blobs::{self, StagedRefs},
+    entity::AtpBlock,
+    rows,
+    store::Datastore,
+    upsert,
+};
 use crate::{
     change::{Applied, Change, ChangeKind},
     error::{ApplyError, StoreError},
@@ -37,6 +44,8 @@ pub(super) struct DatastoreStage {
     nodes: HashSet<Cid>,
     /// Of the records that have some.
     blobs: BTreeMap<RecordPath, BTreeSet<Cid>>,
+    /// The same, written down, once all records are there.
+    references: Option<StagedRefs>,
     waiting: Vec<AtpBlock>,
     waiting_bytes: usize,
 }
@@ -46,8 +55,25 @@ impl DatastoreStage {
         let row = store.find(did).await?.row(None).ok_or(ApplyError::NotFound)?;
         takes_imports(row.status)?;
         let (entries, nodes, waiting) = (BTreeMap::new(), HashSet::new(), Vec::new());
-        let blobs = BTreeMap::new();
-        Ok(Self { store, did: did.clone(), entries, nodes, blobs, waiting, waiting_bytes: 0 })
+        let (blobs, references) = (BTreeMap::new(), None);
+        Ok(Self { store, did: did.clone(), entries, nodes, blobs, references, waiting, waiting_bytes: 0 })
+    }
+
+    /// Writes down which blobs the records refer to, unless that was done.
+    async fn write_references(&mut self) -> Result<StagedRefs, StoreError> {
+        if let Some(written) = &self.references {
+            return Ok(written.clone());
+        }
+        let written = blobs::stage(self.store.client(), &self.did, now_micros(), &self.blobs).await?;
+        self.references = Some(written.clone());
+        Ok(written)
+    }
+
+    /// What was written down is of no use any more.
+    async fn drop_references(&mut self) {
+        if let Some(written) = self.references.take() {
+            blobs::unstage(self.store.client(), &self.did, &written).await;
+        }
     }
 
     async fn put(&mut self, cid: Cid, encoded: Bytes) -> Result<(), StoreError> {
@@ -103,6 +129,7 @@ impl DatastoreStage {
 #[async_trait]
 impl Stage for DatastoreStage {
     async fn put_records(&mut self, records: Vec<StagedRecord>) -> Result<(), StoreError> {
+        self.drop_references().await;
         for record in records {
             self.put(record.cid, record.value).await?;
             // A path that comes twice keeps the last.
@@ -127,6 +154,8 @@ impl Stage for DatastoreStage {
     }
 
     async fn put_nodes(&mut self, nodes: Vec<NodePut>) -> Result<(), StoreError> {
+        // Before the commit has its number, which does not wait for long.
+        self.write_references().await?;
         for node in nodes {
             self.nodes.insert(node.cid);
             self.put(node.cid, node.bytes).await?;
@@ -145,11 +174,17 @@ impl Stage for DatastoreStage {
             return Err(ApplyError::Malformed("the commit names another root than was staged"));
         }
         self.flush().await?;
+        let references = self.write_references().await?;
         commit.signed.records.clear();
         commit.signed.node_puts.clear();
         commit.signed.node_removes.clear();
         commit.signed.ops.clear();
-        self.store.apply_import(change, self.blobs).await
+        let made = self.store.apply_import(change, references).await;
+        // Where nobody knows, they may hold.
+        if !matches!(made, Ok(_) | Err(ApplyError::Store(StoreError::Unsure(_)))) {
+            self.drop_references().await;
+        }
+        made
     }
 }
 

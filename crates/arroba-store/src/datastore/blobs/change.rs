@@ -16,6 +16,7 @@ use super::{
         entity::{ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef, ArrobaHidden},
         upsert,
     },
+    import::parts,
     remote::{self, RemoteRow},
     transact::take,
     upload::garbage_of,
@@ -227,7 +228,8 @@ impl<'a> BlobChange<'a> {
 }
 
 /// What the deletion of a repository writes, given the entity at [`ArrobaBlobEpoch::key`]: all its blobs are hidden at once, and
-/// somebody is going to clear them away. There may be uses of remote blobs even if there never was a blob here.
+/// somebody is going to clear them away. There may be uses of remote blobs even if there never was a blob here. An import that waits goes
+/// with it.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] for an entity that cannot be read.
@@ -235,11 +237,16 @@ pub(in super::super) fn forget(
     client: &Client,
     did: &Did,
     lookup: &mut Lookup,
-) -> Result<Mutation, StoreError> {
+) -> Result<Vec<Mutation>, StoreError> {
     let entity = take(lookup, &ArrobaBlobEpoch::key(client.database(), did));
-    let last = entity.map(ArrobaBlobEpoch::from_entity).transpose()?.map_or(0, |last| last.epoch);
-    let next = ArrobaBlobEpoch { did: did.clone(), epoch: last.saturating_add(1), unswept: true };
-    Ok(upsert(next.to_entity(client.database())?))
+    let last = entity.map(ArrobaBlobEpoch::from_entity).transpose()?;
+    let last = last.unwrap_or_else(|| ArrobaBlobEpoch::new(did.clone(), 0));
+    let next =
+        ArrobaBlobEpoch { unswept: true, ..ArrobaBlobEpoch::new(did.clone(), last.epoch.saturating_add(1)) };
+    let mut mutations = vec![upsert(next.to_entity(client.database())?)];
+    let waiting = last.import.iter().flat_map(|import| parts(client, did, import));
+    mutations.extend(waiting.map(delete));
+    Ok(mutations)
 }
 
 /// Whether the repository was deleted and what it left is not cleared away, given the same entity.

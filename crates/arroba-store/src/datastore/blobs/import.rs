@@ -1,6 +1,13 @@
-//! What the end of an import does to blobs.
+//! What an import does to blobs.
+//!
+//! An import replaces the references of all records at once, and they can be more than a transaction writes. So they are written to parts
+//! first ([`stage`]), which nobody reads. The transaction that ends the import says which parts hold from now on ([`announce`]), and
+//! [`carry_out`] moves them to where they belong, some in each transaction. Until that is done, whoever reads or writes references does
+//! it first: nobody sees half an import, and after a crash the next one, or the sweep, goes on where it stopped.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod transfer;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use arroba_core::{
     data::Cid,
@@ -9,105 +16,108 @@ use arroba_core::{
 
 use super::{
     super::{
-        Client, DatastoreError, Reads, Select, Transaction,
+        Client, Lookup,
         api::{Key, Mutation},
         delete,
-        entity::{ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef},
+        entity::{ArrobaBlobEpoch, ArrobaImport, PendingImport},
         upsert,
     },
-    read::{start, within},
     transact::take,
-    upload::garbage_of,
 };
 use crate::error::StoreError;
 
-/// Replaces all references of a repository: what the transaction that ends an import writes besides. It reads all old ones, and
-/// the rows of their blobs, in the transaction; references to what was not uploaded are allowed. A transaction is limited, so
-/// an import of many thousands of records with blobs is refused as one that is too large.
+pub(in super::super) use transfer::carry_out;
+
+/// How many bytes of records one part holds: an entity takes 1 MiB, and a record with the largest value leaves room for its name.
+const PART_BYTES: usize = 500 << 10;
+
+/// The references of an import, written down.
+#[derive(Clone, Debug)]
+pub(in super::super) struct StagedRefs {
+    import: String,
+    parts: u64,
+}
+
+/// Writes down the references of an import, in as many requests as they need.
+pub(in super::super) async fn stage(
+    client: &Client,
+    did: &Did,
+    time: u64,
+    records: &BTreeMap<RecordPath, BTreeSet<Cid>>,
+) -> Result<StagedRefs, StoreError> {
+    let import = format!("{:016x}", rand::random::<u64>());
+    let new = |part| ArrobaImport {
+        did: did.clone(),
+        import: import.clone(),
+        part,
+        since: time,
+        records: BTreeMap::new(),
+    };
+    let mut parts: Vec<ArrobaImport> = Vec::new();
+    let mut bytes = 0;
+    for (path, blobs) in records {
+        let more = ArrobaImport::bytes_of(path, blobs);
+        if parts.is_empty() || bytes + more > PART_BYTES {
+            parts.push(new(parts.len() as u64));
+            bytes = 0;
+        }
+        bytes += more;
+        if let Some(part) = parts.last_mut() {
+            part.records.insert(path.clone(), blobs.clone());
+        }
+    }
+    let count = parts.len() as u64;
+    for part in parts {
+        client.put(vec![upsert(part.to_entity(client.database())?)]).await?;
+    }
+    Ok(StagedRefs { import, parts: count })
+}
+
+/// Takes back what was written down, where an import came to nothing. Whatever stays is swept.
+pub(in super::super) async fn unstage(client: &Client, did: &Did, staged: &StagedRefs) {
+    let keys = (0..staged.parts).map(|part| ArrobaImport::key(client.database(), did, &staged.import, part));
+    if let Err(error) = client.put(keys.map(delete).collect()).await {
+        tracing::debug!(%did, %error, "the references of an import that came to nothing stay until they are swept");
+    }
+}
+
+/// What the transaction that ends an import writes, given the entity at [`ArrobaBlobEpoch::key`], in which no import waits.
 ///
 /// # Errors
-/// [`DatastoreError::Conflict`], and [`StoreError::Corrupt`] for an entity that cannot be read.
-pub(in super::super) async fn replace<E: From<DatastoreError> + From<StoreError>>(
+/// [`StoreError::Corrupt`] for an entity that cannot be read.
+pub(in super::super) fn announce(
     client: &Client,
-    transaction: &Transaction,
     did: &Did,
     rev: Tid,
-    now: BTreeMap<RecordPath, BTreeSet<Cid>>,
-) -> Result<Vec<Mutation>, E> {
-    let database = client.database();
-    let reads = Reads::In(transaction);
-    let epoch_key = ArrobaBlobEpoch::key(database, did);
-    let mut lookup = client.lookup(vec![epoch_key.clone()], reads).await?;
-    let stored = take(&mut lookup, &epoch_key).map(ArrobaBlobEpoch::from_entity).transpose();
-    let stored = stored.map_err(StoreError::from)?;
-    let epoch = stored.as_ref().map_or(0, |stored| stored.epoch);
-    let before = references::<E>(client, reads, did, epoch).await?;
-    let touched = before.values().chain(now.values()).flatten().copied().collect();
-    let mut rows = rows::<E>(client, reads, did, epoch, &touched).await?;
-
-    let mut mutations = Vec::new();
-    if stored.is_none() && !now.is_empty() {
-        let first = ArrobaBlobEpoch { did: did.clone(), epoch, unswept: false };
-        mutations.push(upsert(first.to_entity(database).map_err(StoreError::from)?));
+    staged: &StagedRefs,
+    lookup: &mut Lookup,
+) -> Result<Option<Mutation>, StoreError> {
+    let stored = take(lookup, &ArrobaBlobEpoch::key(client.database(), did));
+    let stored = stored.map(ArrobaBlobEpoch::from_entity).transpose()?;
+    if stored.is_none() && staged.parts == 0 {
+        // There never was a reference, and there is none now.
+        return Ok(None);
     }
-    let mut refs: HashMap<Cid, u64> = HashMap::new();
-    now.values().flatten().for_each(|cid| *refs.entry(*cid).or_default() += 1);
-    for cid in touched {
-        let old = rows.remove(&cid);
-        match refs.get(&cid) {
-            Some(refs) => {
-                let new = ArrobaBlob { did: did.clone(), cid, epoch, refs: 0, upload: None };
-                let row = ArrobaBlob { refs: *refs, ..old.unwrap_or(new) };
-                mutations.push(upsert(row.to_entity(database).map_err(StoreError::from)?));
-            }
-            None => {
-                let upload = old.and_then(|row| row.upload);
-                mutations.push(delete(ArrobaBlob::key(database, did, &cid)));
-                mutations.extend(upload.map(|upload| garbage_of(client, &upload.object)).transpose()?);
-            }
-        }
-    }
-    let ended = before.keys().filter(|path| !now.contains_key(path));
-    mutations.extend(ended.map(|path| delete(ArrobaBlobRef::key(database, did, path))));
-    for (path, blobs) in now {
-        let reference = ArrobaBlobRef { did: did.clone(), path, epoch, rev, blobs };
-        mutations.push(upsert(reference.to_entity(database).map_err(StoreError::from)?));
-    }
-    Ok(mutations)
+    let import = Some(PendingImport { import: staged.import.clone(), parts: staged.parts, rev });
+    let next = ArrobaBlobEpoch { import, ..stored.unwrap_or_else(|| ArrobaBlobEpoch::new(did.clone(), 0)) };
+    Ok(Some(upsert(next.to_entity(client.database())?)))
 }
 
-/// All references of the repository's current life.
-async fn references<E: From<DatastoreError> + From<StoreError>>(
-    client: &Client,
-    reads: Reads<'_>,
-    did: &Did,
-    epoch: u64,
-) -> Result<BTreeMap<RecordPath, BTreeSet<Cid>>, E> {
-    let query: Select = within(client.database(), ArrobaBlobRef::KIND, &start(did), did);
-    let mut batches = client.batches(query.into(), reads);
-    let mut found = BTreeMap::new();
-    while let Some(batch) = batches.next().await? {
-        for entity in batch.into_iter().filter_map(|result| result.entity) {
-            let reference = ArrobaBlobRef::from_entity(entity).map_err(StoreError::from)?;
-            if reference.epoch == epoch {
-                found.insert(reference.path, reference.blobs);
-            }
-        }
-    }
-    Ok(found)
+/// Whether an import waits to be carried out, given the same entity, which is left where it is.
+///
+/// # Errors
+/// As [`announce`].
+pub(in super::super) fn is_pending(client: &Client, did: &Did, lookup: &Lookup) -> Result<bool, StoreError> {
+    let key = ArrobaBlobEpoch::key(client.database(), did);
+    let entities = lookup.found.iter().filter_map(|result| result.entity.as_ref());
+    let found =
+        entities.into_iter().find(|entity| entity.key.as_ref().is_some_and(|own| own.path == key.path));
+    let epoch = found.cloned().map(ArrobaBlobEpoch::from_entity).transpose()?;
+    Ok(epoch.is_some_and(|epoch| epoch.import.is_some()))
 }
 
-async fn rows<E: From<DatastoreError> + From<StoreError>>(
-    client: &Client,
-    reads: Reads<'_>,
-    did: &Did,
-    epoch: u64,
-    cids: &BTreeSet<Cid>,
-) -> Result<HashMap<Cid, ArrobaBlob>, E> {
-    let keys: Vec<Key> = cids.iter().map(|cid| ArrobaBlob::key(client.database(), did, cid)).collect();
-    let lookup = client.lookup(keys, reads).await?;
-    let entities = lookup.found.into_iter().filter_map(|result| result.entity);
-    let rows = entities.map(ArrobaBlob::from_entity).collect::<Result<Vec<_>, _>>();
-    let rows = rows.map_err(StoreError::from)?.into_iter().filter(|row| row.epoch == epoch);
-    Ok(rows.map(|row| (row.cid, row)).collect())
+/// Where the parts of an import are.
+pub(super) fn parts(client: &Client, did: &Did, import: &PendingImport) -> Vec<Key> {
+    let key = |part| ArrobaImport::key(client.database(), did, &import.import, part);
+    (0..import.parts).map(key).collect()
 }

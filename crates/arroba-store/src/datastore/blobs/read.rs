@@ -14,6 +14,7 @@ use super::{
         api::{Entity, property_filter::Operator, value::ValueType},
         entity::{ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef, ArrobaHidden, blob_name},
     },
+    import::{carry_out, is_pending},
     remote,
     transact::{one, take},
 };
@@ -34,7 +35,11 @@ pub(in super::super) async fn blob(
     let epoch = ArrobaBlobEpoch::key(database, did);
     let key = ArrobaBlob::key(database, did, cid);
     let keys = vec![epoch.clone(), key.clone(), hidden.clone()];
-    let mut lookup = client.lookup(keys, Reads::Strong).await?;
+    let mut lookup = client.lookup(keys.clone(), Reads::Strong).await?;
+    if is_pending(client, did, &lookup)? {
+        carry_out(client, did).await?;
+        lookup = client.lookup(keys, Reads::Strong).await?;
+    }
     let epoch = number(take(&mut lookup, &epoch))?;
     let takedown = take(&mut lookup, &hidden).map(ArrobaHidden::from_entity).transpose()?;
     let blob = take(&mut lookup, &key).map(ArrobaBlob::from_entity).transpose()?;
@@ -268,9 +273,15 @@ fn end(did: &Did) -> String {
     format!("{did}!")
 }
 
-/// The current life of a repository.
+/// The current life of a repository. An import that waits is carried out first: until then its references are not where they are looked
+/// for. Who begins to read after an import has ended sees all of it; a read of many pages is no snapshot, of imports as of commits.
 pub(super) async fn epoch(client: &Client, did: &Did) -> Result<u64, StoreError> {
-    number(one(client, ArrobaBlobEpoch::key(client.database(), did)).await?)
+    let entity = one(client, ArrobaBlobEpoch::key(client.database(), did)).await?;
+    let stored = entity.map(ArrobaBlobEpoch::from_entity).transpose()?;
+    if stored.as_ref().is_some_and(|stored| stored.import.is_some()) {
+        carry_out(client, did).await?;
+    }
+    Ok(stored.map_or(0, |stored| stored.epoch))
 }
 
 /// What its entity says, if there is one.

@@ -1,5 +1,7 @@
 //! Clearing away what is no longer needed, in small steps.
 
+use std::collections::BTreeSet;
+
 use arroba_core::syntax::Did;
 
 use super::{
@@ -7,9 +9,10 @@ use super::{
         Client, Lookup, Reads, Select,
         api::{Entity, Key, Mutation, property_filter::Operator, value::ValueType},
         delete,
-        entity::{ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef, ArrobaObject, EntityError},
+        entity::{ArrobaBlob, ArrobaBlobEpoch, ArrobaBlobRef, ArrobaImport, ArrobaObject, EntityError},
         upsert,
     },
+    import::carry_out,
     read::{number, start, within},
     remote,
     transact::{settle, take},
@@ -21,11 +24,15 @@ use crate::{
 };
 
 /// Gives up old uploads, drops those that no record refers to, and clears away the blobs of one repository that was deleted, with its
-/// uses of remote blobs. All deleted objects are garbage then. A sweep that was cut off is begun again by the next one.
+/// uses of remote blobs. All deleted objects are garbage then. A sweep that was cut off is begun again by the next one. An import whose
+/// references somebody left halfway is carried out.
 pub(in super::super) async fn sweep(client: &Client, retention: Retention) -> Result<Swept, StoreError> {
     let mut swept = Swept::default();
+    // First: an upload may be one that such an import refers to.
+    swept.more |= go_on(client).await?;
     if let Some(before) = retention.pending_uploads_before {
         swept.more |= give_up(client, before).await?;
+        swept.more |= drop_parts(client, before).await?;
     }
     if let Some(before) = retention.temporary_blobs_before {
         let (blobs, more) = drop_temporary(client, before).await?;
@@ -42,6 +49,37 @@ pub(in super::super) async fn sweep(client: &Client, retention: Retention) -> Re
         swept.more = true;
     }
     Ok(swept)
+}
+
+/// Goes on with an import that somebody left behind; whether there may be more.
+async fn go_on(client: &Client) -> Result<bool, StoreError> {
+    let any = ValueType::StringValue(String::new());
+    let query = Select::from(ArrobaBlobEpoch::KIND)
+        .and(ArrobaBlobEpoch::IMPORT, Operator::GreaterThanOrEqual, any)
+        .limit(1);
+    let page = client.query(query.into(), Reads::Strong).await?;
+    let Some(entity) = page.results.into_iter().find_map(|result| result.entity) else { return Ok(false) };
+    carry_out(client, &ArrobaBlobEpoch::from_entity(entity)?.did).await?;
+    Ok(true)
+}
+
+/// Parts of imports that came to nothing; whether there are more.
+async fn drop_parts(client: &Client, before: u64) -> Result<bool, StoreError> {
+    let query = older(ArrobaImport::KIND, ArrobaImport::SINCE, before)?.limit(PARTS);
+    let page = client.query(query.into(), Reads::Strong).await?;
+    for entity in page.results.into_iter().filter_map(|result| result.entity) {
+        let part = ArrobaImport::from_entity(entity)?;
+        let epoch_key = ArrobaBlobEpoch::key(client.database(), &part.did);
+        let key = ArrobaImport::key(client.database(), &part.did, &part.import, part.part);
+        let drop_it = |lookup: &mut Lookup| {
+            let stored = take(lookup, &epoch_key).map(ArrobaBlobEpoch::from_entity).transpose()?;
+            let waits =
+                stored.and_then(|stored| stored.import).is_some_and(|waiting| waiting.import == part.import);
+            Ok((if waits { Vec::new() } else { vec![delete(key.clone())] }, ()))
+        };
+        settle(client, vec![epoch_key.clone(), key.clone()], drop_it).await?;
+    }
+    Ok(page.more)
 }
 
 /// Uploads that never reported; whether there are more.
@@ -69,13 +107,25 @@ async fn give_up(client: &Client, before: u64) -> Result<bool, StoreError> {
 async fn drop_temporary(client: &Client, before: u64) -> Result<(u64, bool), StoreError> {
     let query = older(ArrobaBlob::KIND, ArrobaBlob::TEMPORARY_SINCE, before)?;
     let page = client.query(query.into(), Reads::Strong).await?;
-    let keys: Vec<Key> = page.results.into_iter().filter_map(|result| result.entity?.key).collect();
+    let found: Vec<Entity> = page.results.into_iter().filter_map(|result| result.entity).collect();
+    let mut keys: Vec<Key> = found.iter().filter_map(|entity| entity.key.clone()).collect();
+    let blobs = found.into_iter().map(ArrobaBlob::from_entity).collect::<Result<Vec<_>, _>>()?;
+    let dids: BTreeSet<Did> = blobs.into_iter().map(|blob| blob.did).collect();
+    keys.extend(dids.iter().map(|did| ArrobaBlobEpoch::key(client.database(), did)));
     let drop_old = |lookup: &mut Lookup| {
         let (mut mutations, mut dropped) = (Vec::new(), 0);
+        let mut waiting = BTreeSet::new();
+        for did in &dids {
+            let stored = take(lookup, &ArrobaBlobEpoch::key(client.database(), did));
+            let stored = stored.map(ArrobaBlobEpoch::from_entity).transpose()?;
+            waiting.extend(stored.and_then(|stored| stored.import).map(|_| did));
+        }
         for entity in lookup.found.drain(..).filter_map(|result| result.entity) {
             let blob = ArrobaBlob::from_entity(entity)?;
+            // Whether an import that waits refers to it is not known yet.
             if let (0, Some(upload)) = (blob.refs, &blob.upload)
                 && upload.uploaded < before
+                && !waiting.contains(&blob.did)
             {
                 mutations.push(delete(ArrobaBlob::key(client.database(), &blob.did, &blob.cid)));
                 mutations.push(garbage_of(client, &upload.object)?);
@@ -160,3 +210,6 @@ async fn clear_kind(
 }
 
 const PORTION: u16 = 200;
+
+/// Parts are large.
+const PARTS: u16 = 10;

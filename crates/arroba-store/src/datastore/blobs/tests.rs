@@ -10,14 +10,14 @@ use std::{
 use arroba_core::{
     data::{BlobRef, Cid, Value, cbor},
     repo::Write,
-    syntax::{RecordPath, Tid},
+    syntax::{Did, RecordPath, Tid},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
     super::{
-        Begin, Client, ClientOptions, Lookup, Reads, RpcCounts, Transaction,
-        entity::{ArrobaBlobEpoch, ArrobaHidden},
+        Begin, Client, ClientOptions, Lookup, Reads, RpcCounts, Select,
+        entity::{ArrobaBlobEpoch, ArrobaHidden, ArrobaImport},
         testing::{Emulator, Strict, StrictOptions},
         upsert,
     },
@@ -108,7 +108,7 @@ impl Twin {
         let key = ArrobaBlobEpoch::key(self.client.database(), &self.author.did);
         let (transaction, mut lookup) = self.client.begin(vec![key], Begin::ReadWrite).await.unwrap();
         let mutation = forget(&self.client, &self.author.did, &mut lookup).unwrap();
-        self.client.commit(vec![mutation], &transaction).await.unwrap();
+        self.client.commit(mutation, &transaction).await.unwrap();
         let delete = self.author.change(ChangeKind::Delete, Vec::new());
         self.memory.apply(vec![delete]).await.pop().unwrap().unwrap();
         self.status = Some(RepoStatus::Deleted);
@@ -387,12 +387,7 @@ async fn an_import_replaces_all_references() {
     let rev = Tid::from_micros(1 << 52, 0);
     let refs: BTreeMap<_, BTreeSet<_>> =
         [(path(2), [kept.cid, later.cid].into()), (path(3), [never.cid, later.cid].into())].into();
-    let import = async |transaction: &Transaction| {
-        replace::<StoreError>(&client, transaction, &did, rev, refs.clone()).await.unwrap()
-    };
-    let (transaction, _) = client.begin(Vec::new(), Begin::ReadWrite).await.unwrap();
-    let mutations = import(&transaction).await;
-    client.commit(mutations, &transaction).await.unwrap();
+    end_import(&client, &did, rev, &refs).await;
     assert!(blob(&client, &did, &lost.cid).await.unwrap().is_none());
     assert!(!blob(&client, &did, &kept.cid).await.unwrap().unwrap().temporary);
     assert!(blob(&client, &did, &free.cid).await.unwrap().unwrap().temporary, "an upload may wait");
@@ -414,4 +409,92 @@ async fn an_import_replaces_all_references() {
     };
     assert!(!twin.put(new).await.unwrap().temporary, "it was waited for");
     assert_eq!(missing(&client, &did, None, 9).await.unwrap().len(), 1);
+}
+
+/// What an import does until its transaction is made: nothing is where it belongs yet.
+async fn end_import(client: &Client, did: &Did, rev: Tid, refs: &BTreeMap<RecordPath, BTreeSet<Cid>>) {
+    let staged = stage(client, did, 1, refs).await.unwrap();
+    let key = ArrobaBlobEpoch::key(client.database(), did);
+    let (transaction, mut lookup) = client.begin(vec![key], Begin::ReadWrite).await.unwrap();
+    assert!(!is_pending(client, did, &lookup).unwrap());
+    let mutation = announce(client, did, rev, &staged, &mut lookup).unwrap();
+    client.commit(mutation.into_iter().collect(), &transaction).await.unwrap();
+}
+
+async fn parts_left(client: &Client) -> usize {
+    client.query(Select::from(ArrobaImport::KIND).into(), Reads::Strong).await.unwrap().results.len()
+}
+
+/// Within the limits of the service, and of an old database; whoever comes first after a crash goes on.
+#[tokio::test]
+async fn an_import_of_fifty_thousand_references() {
+    let Some(emulator) = Emulator::shared().await else { return };
+    let connection = emulator.connection(emulator.database()).await;
+    let options =
+        StrictOptions { deferred: 0.05, mutations: Some(500), batch: 5_000, ..StrictOptions::default() };
+    let options = StrictOptions { indexes: Some(Vec::new()), ..options };
+    let limits = crate::datastore::Limits::LEGACY;
+    let client = Client::new(
+        Arc::new(Strict::new(connection, options)),
+        ClientOptions { seed: 1, attempts: 20, limits, ..ClientOptions::default() },
+    );
+    let did: Did = "did:web:large.test".parse().unwrap();
+    let cids: Vec<Cid> = (0..1_000_u32).map(|number| Cid::for_raw(&number.to_be_bytes())).collect();
+    let first: BTreeMap<_, BTreeSet<_>> =
+        (0..300).map(|number| (path(number), [cids[number]].into())).collect();
+    end_import(&client, &did, Tid::from_micros(1 << 50, 0), &first).await;
+    assert_eq!(list(&client, &did, None, None, 2_000).await.unwrap().len(), 300);
+
+    // Two for each of these, but not those from before.
+    let many: BTreeMap<_, BTreeSet<_>> = (300..25_300)
+        .map(|number: usize| {
+            (path(number), [cids[300 + number % 700], cids[300 + (number + 1) % 700]].into())
+        })
+        .collect();
+    assert_eq!(many.values().map(BTreeSet::len).sum::<usize>(), 50_000);
+    end_import(&client, &did, Tid::from_micros(1 << 51, 0), &many).await;
+    assert!(parts_left(&client).await > 4, "more than one transaction writes");
+    // Cut off on the way.
+    let commits = client.counts().commits;
+    let some = async {
+        while client.counts().commits < commits + 40 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = some => {}
+        done = carry_out(&client, &did) => panic!("{done:?}"),
+    }
+    assert!(parts_left(&client).await > 0);
+    assert_eq!(counts(&client, &did).await.unwrap(), (700, 0), "all of it, or nothing");
+    assert_eq!(parts_left(&client).await, 0);
+    let listed = list(&client, &did, None, None, 2_000).await.unwrap();
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), cids[300..].iter().copied().collect());
+    let paths = references(&client, &did, &cids[300], 1_000).await.unwrap();
+    assert_eq!(paths.len(), many.values().filter(|blobs| blobs.contains(&cids[300])).count());
+    assert!(references(&client, &did, &cids[0], 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_import_that_was_left_halfway_is_swept_and_one_that_never_ended_too() {
+    let Some(emulator) = Emulator::shared().await else { return };
+    let mut twin = Twin::new(&emulator).await;
+    let (client, did) = (twin.client.clone(), twin.author.did.clone());
+    let waiting = some_blob(1);
+    twin.upload(&waiting, "object/1").await;
+    let refs: BTreeMap<_, BTreeSet<_>> = [(path(1), [waiting.cid].into())].into();
+    end_import(&client, &did, Tid::from_micros(9, 0), &refs).await;
+    // The upload is old, but not without a record any more.
+    let old = Retention::default().temporary_blobs_before(u64::MAX >> 1);
+    while sweep(&client, old).await.unwrap().more {}
+    assert_eq!(parts_left(&client).await, 0);
+    assert!(!blob(&client, &did, &waiting.cid).await.unwrap().unwrap().temporary);
+
+    let staged = stage(&client, &did, 5, &refs).await.unwrap();
+    sweep(&client, Retention::default().pending_uploads_before(5)).await.unwrap();
+    assert_eq!(parts_left(&client).await, 1, "it may be on its way");
+    sweep(&client, Retention::default().pending_uploads_before(6)).await.unwrap();
+    assert_eq!(parts_left(&client).await, 0);
+    unstage(&client, &did, &staged).await;
 }

@@ -10,6 +10,7 @@ use super::{
         entity::{ArrobaBlob, ArrobaBlobEpoch, ArrobaHidden, ArrobaObject, Upload},
         upsert,
     },
+    import::{carry_out, is_pending},
     read::row,
     transact::{settle, take, transact},
 };
@@ -56,6 +57,9 @@ pub(in super::super) async fn put_temporary(
     let object_key = ArrobaObject::key(database, &new.object);
     let own = [&epoch_key, &key, &hidden_key, &object_key].map(Clone::clone);
     let put = |lookup: &mut Lookup| {
+        if is_pending(client, did, lookup)? {
+            return Ok((Vec::new(), None));
+        }
         match standing(lookup)? {
             None => return Err(ApplyError::NotFound),
             Some(RepoStatus::Deleted) => return Err(ApplyError::Inactive(RepoStatus::Deleted)),
@@ -73,9 +77,17 @@ pub(in super::super) async fn put_temporary(
         let (mutations, blob) = placed(client, did, &new, stored)?;
         let takedown = hidden.map_err(StoreError::from)?.map(|hidden| hidden.reference);
         let row = row(blob, takedown).ok_or_else(|| StoreError::corrupt("an upload without an object"))?;
-        Ok((mutations, row))
+        Ok((mutations, Some(row)))
     };
-    transact(client, own.into_iter().chain(repo).collect(), put).await
+    let keys: Vec<Key> = own.into_iter().chain(repo).collect();
+    for _ in 0..IMPORTS {
+        if let Some(row) = transact(client, keys.clone(), put).await? {
+            return Ok(row);
+        }
+        // Whether a record refers to it is not known before.
+        carry_out(client, did).await?;
+    }
+    Err(StoreError::unavailable("the repository is imported again and again").into())
 }
 
 /// What is stored where an upload is to be.
@@ -98,7 +110,7 @@ fn placed(
     let epoch = stored.epoch.as_ref().map_or(0, |epoch| epoch.epoch);
     if stored.epoch.is_none() {
         // Deletion looks for it to see whether there is something to hide.
-        let first = ArrobaBlobEpoch { did: did.clone(), epoch, unswept: false };
+        let first = ArrobaBlobEpoch::new(did.clone(), epoch);
         mutations.push(upsert(first.to_entity(database).map_err(StoreError::from)?));
     }
     let mut blob = ArrobaBlob { did: did.clone(), cid, epoch, refs: 0, upload: None };
@@ -177,3 +189,6 @@ pub(super) fn garbage_of(client: &Client, object: &str) -> Result<Mutation, Stor
 }
 
 const PORTION: usize = 200;
+
+/// For how many imports an upload waits.
+const IMPORTS: usize = 4;
