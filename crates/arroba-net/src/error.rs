@@ -1,4 +1,6 @@
 use crate::DnsError;
+use std::error::Error as _;
+use std::io;
 use std::net::IpAddr;
 use thiserror::Error;
 
@@ -51,6 +53,22 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether there was no connection, or it broke off, before an answer began: whoever asks again may be lucky.
+    #[must_use]
+    pub fn is_connection(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        let Self::Transport(error) = self else { return false };
+        let mut source = error.source();
+        while let Some(inner) = source {
+            let io = inner.downcast_ref::<io::Error>();
+            if io.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)) {
+                return true;
+            }
+            source = inner.source();
+        }
+        error.is_connect()
+    }
+
     /// Whether the target itself is unacceptable, so that another attempt is pointless.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {

@@ -36,10 +36,12 @@ pub struct ProxyLimits {
     pub request_bytes: u64,
     /// Bytes of an answer's body.
     pub response_bytes: u64,
+    /// How often a request without a body is sent again if there is no connection, or it breaks off before the answer.
+    pub retries: u32,
 }
 
 impl Default for ProxyLimits {
-    /// 10 and 30 seconds, an hour, 300 MB, 10 MiB.
+    /// 10 and 30 seconds, an hour, 300 MB, 10 MiB, never again.
     fn default() -> Self {
         Self {
             headers: Duration::from_secs(10),
@@ -47,6 +49,7 @@ impl Default for ProxyLimits {
             total: Duration::from_secs(60 * 60),
             request_bytes: 300_000_000,
             response_bytes: 10 << 20,
+            retries: 0,
         }
     }
 }
@@ -99,16 +102,22 @@ impl Forwarder {
             to.service.join(&format!("/xrpc/{}", to.method)).map_err(XrpcError::upstream_failure)?;
         url.set_query(request.uri().query());
         let method = request.method().clone();
-        let mut forwarded = arroba_net::Request::new(method.clone(), url).limits(self.limits.of_request());
-        forwarded.headers = headers::of_request(request.headers(), to.read_here);
+        let mut headers = headers::of_request(request.headers(), to.read_here);
         if let Some(token) = to.token {
-            forwarded.headers.insert(AUTHORIZATION, bearer(token)?);
+            headers.insert(AUTHORIZATION, bearer(token)?);
         }
-        forwarded.decompress = to.read_here;
+        let empty = || {
+            let mut empty =
+                arroba_net::Request::new(method.clone(), url.clone()).limits(self.limits.of_request());
+            empty.headers = headers.clone();
+            empty.decompress = to.read_here;
+            empty
+        };
 
         let failed = Failed::default();
+        let mut forwarded = empty();
         match method {
-            Method::GET | Method::HEAD => {}
+            Method::GET | Method::HEAD => return self.ask(empty).await,
             Method::POST if request.body().is_end_stream() => {}
             Method::POST => {
                 let body = RawBody::from_request(request, &()).await?.limit(self.limits.request_bytes);
@@ -124,6 +133,18 @@ impl Forwarder {
         match self.client.send(forwarded).await {
             Ok(response) => Answer::new(response),
             Err(error) => Err(failed.take().unwrap_or_else(|| upstream_error(error))),
+        }
+    }
+
+    /// Sends a request that changes nothing, and again if there was no connection.
+    async fn ask(&self, request: impl Fn() -> arroba_net::Request) -> Result<Answer> {
+        let mut retries = self.limits.retries;
+        loop {
+            match self.client.send(request()).await {
+                Ok(response) => return Answer::new(response),
+                Err(error) if retries > 0 && error.is_connection() => retries -= 1,
+                Err(error) => return Err(upstream_error(error)),
+            }
         }
     }
 }

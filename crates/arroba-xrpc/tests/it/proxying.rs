@@ -299,6 +299,51 @@ async fn what_is_no_answer_is_a_502() {
     assert_eq!(refused(ask(resets).await).await, failure);
 }
 
+/// Breaks off the first connections, and answers on the ones after.
+async fn breaks_off(first: usize) -> (std::net::SocketAddr, Arc<AtomicU64>) {
+    let asked = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&asked);
+    let address = raw(move |mut stream| {
+        let nth = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if nth < first as u64 {
+                stream.set_zero_linger().unwrap();
+                return;
+            }
+            let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    (address.await, asked)
+}
+
+#[tokio::test]
+async fn what_changes_nothing_is_asked_again_where_the_connection_broke() {
+    let retrying = |retries| {
+        let mut limits = limits();
+        limits.retries = retries;
+        limits
+    };
+    for (breaks, retries, status, requests) in
+        [(0, 2, 200, 1), (2, 2, 200, 3), (3, 2, 502, 3), (1, 0, 502, 1)]
+    {
+        let (service, asked) = breaks_off(breaks).await;
+        let address = front(service, retrying(retries)).await;
+        let answer = reqwest::get(format!("http://{address}/xrpc/{GET}")).await.unwrap();
+        let seen = (answer.status().as_u16(), asked.load(Ordering::SeqCst));
+        assert_eq!(seen, (status, requests), "{breaks} breaks, {retries} retries");
+    }
+    // What may have been done already is not done again, and an answer that is wrong is an answer.
+    let (service, asked) = breaks_off(1).await;
+    let address = front(service, retrying(2)).await;
+    let call = reqwest::Client::new().post(format!("http://{address}/xrpc/{GET}")).body("x");
+    assert_eq!(call.send().await.unwrap().status(), 502);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let address = front(says("nonsense\r\n\r\n").await, retrying(2)).await;
+    assert_eq!(reqwest::get(format!("http://{address}/xrpc/{GET}")).await.unwrap().status(), 502);
+}
+
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let followed = Arc::new(AtomicU64::new(0));
