@@ -41,13 +41,14 @@ impl ConnectionOptions {
     }
 
     /// Takes the variables that Google's own libraries (and the Python library) take: `DATASTORE_EMULATOR_HOST`, `DATASTORE_DB`, and
-    /// for the project `DATASTORE_PROJECT_ID` or `GOOGLE_CLOUD_PROJECT`. `variable` gives the value of one.
+    /// for the project the first of `DATASTORE_PROJECT_ID`, `DATASTORE_DATASET` and `GOOGLE_CLOUD_PROJECT`. `variable` gives the value of one.
     ///
     /// # Errors
     /// [`ConnectError::NoProject`] and [`ConnectError::Name`].
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConnectError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let project = set("DATASTORE_PROJECT_ID").or_else(|| set("GOOGLE_CLOUD_PROJECT"));
+        let names = ["DATASTORE_PROJECT_ID", "DATASTORE_DATASET", "GOOGLE_CLOUD_PROJECT"];
+        let project = names.into_iter().find_map(set);
         let database =
             Database::new(project.ok_or(ConnectError::NoProject)?, set("DATASTORE_DB").unwrap_or_default())?;
         Ok(Self::new(database, set("DATASTORE_EMULATOR_HOST")))
@@ -299,8 +300,11 @@ mod tests {
         assert!(matches!(read(&[("DATASTORE_PROJECT_ID", "")]), Err(ConnectError::NoProject)));
         let options = read(&[("GOOGLE_CLOUD_PROJECT", "app")]).unwrap();
         assert_eq!((options.database.project(), options.database.id(), options.emulator), ("app", "", None));
+        let options = read(&[("GOOGLE_CLOUD_PROJECT", "other"), ("DATASTORE_DATASET", "app")]).unwrap();
+        assert_eq!(options.database.project(), "app");
         let options = read(&[
             ("GOOGLE_CLOUD_PROJECT", "other"),
+            ("DATASTORE_DATASET", "another"),
             ("DATASTORE_PROJECT_ID", "app"),
             ("DATASTORE_DB", "db"),
             ("DATASTORE_EMULATOR_HOST", "localhost:8089"),
