@@ -5,9 +5,13 @@
 //! and that has no effect here is worth a line; a name that nobody knows is an error with a suggestion; a wrong or missing value is
 //! one line that says which. Nothing starts half-configured.
 
+#[cfg(feature = "datastore")]
+mod datastore;
 mod environment;
 mod error;
+mod host;
 mod names;
+mod program;
 mod python;
 mod read;
 mod services;
@@ -26,15 +30,17 @@ use crate::host::{Collections, Exports, RestrictedExports};
 
 pub use environment::{environment, variable_or_file};
 pub use error::{ConfigError, ConfigErrors};
+pub use program::Program;
 pub use read::Loaded;
-pub use value::{Days, Seconds};
+pub use value::{Days, Seconds, SequenceSource};
 
 use value::Setting;
 
 /// Declares [`Config`] and everything that must agree with it: names, defaults, documentation, reading.
 macro_rules! settings {
-    ($( $(#[doc = $doc:literal])+ $field:ident: $type:ty = $name:literal $( , default $default:expr )? ; )+) => {
-        /// The settings of a server. Each field names the environment variable that sets it; in TOML a setting has
+    ($( $(#[doc = $doc:literal])+ $field:ident: $type:ty = $name:literal, default $default:expr; )+) => {
+        /// The settings of a server or of a host. What one [`Program`] needs and another does not is optional here, and asked for when the
+        /// settings are read. Each field names the environment variable that sets it; in TOML a setting has
         /// the field's name.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
@@ -49,14 +55,17 @@ macro_rules! settings {
                     variable: $name,
                     field: stringify!($field),
                     doc: &[$($doc),+],
-                    default: || settings!(@shown $type $(, $default)?),
+                    default: || { let default: $type = $default; default.show() },
                 }, )+
             ];
 
             /// Reads every setting from `values`, keyed by variable; all that is wrong is reported at once.
             fn read(values: &HashMap<&'static str, String>) -> Result<Self, ConfigErrors> {
                 let mut errors = Vec::new();
-                $( let $field = settings!(@read values, errors, $name, $type $(, $default)?); )+
+                $( let $field = match values.get($name) {
+                    None => Some($default),
+                    Some(text) => keep(<$type as Setting>::parse(text), $name, &mut errors),
+                }; )+
                 match ( $( $field, )+ ) {
                     ( $( Some($field), )+ ) => Ok(Self { $( $field, )+ }),
                     _ => Err(ConfigErrors(errors)),
@@ -64,26 +73,6 @@ macro_rules! settings {
             }
         }
     };
-    (@read $values:ident, $errors:ident, $name:literal, $type:ty, $default:expr) => {
-        match $values.get($name) {
-            None => Some($default),
-            Some(text) => keep(<$type as Setting>::parse(text), $name, &mut $errors),
-        }
-    };
-    (@read $values:ident, $errors:ident, $name:literal, $type:ty) => {
-        match $values.get($name) {
-            None => {
-                $errors.push(ConfigError::Missing { name: $name });
-                None
-            }
-            Some(text) => keep(<$type as Setting>::parse(text), $name, &mut $errors),
-        }
-    };
-    (@shown $type:ty, $default:expr) => {{
-        let default: $type = $default;
-        Some(default.show())
-    }};
-    (@shown $type:ty) => { None };
 }
 
 /// One setting, as shown in the example file.
@@ -91,8 +80,8 @@ pub(super) struct Described {
     variable: &'static str,
     field: &'static str,
     doc: &'static [&'static str],
-    /// The default as text; `None` for a setting that must be given.
-    default: fn() -> Option<String>,
+    /// The default as text; empty where there is none.
+    default: fn() -> String,
 }
 
 fn keep<T>(parsed: Result<T, &'static str>, name: &'static str, errors: &mut Vec<ConfigError>) -> Option<T> {
@@ -107,7 +96,7 @@ settings! {
     /// The server's own DID; `did:web:` and the host name unless given.
     service_did: Option<Did> = "PDS_SERVICE_DID", default None;
     /// The directory of the database, the master key and, unless placed elsewhere, the blobs.
-    data_directory: PathBuf = "PDS_DATA_DIRECTORY";
+    data_directory: Option<PathBuf> = "PDS_DATA_DIRECTORY", default None;
     /// The directory of the blobs; `blobs` in the data directory unless given.
     blob_directory: Option<PathBuf> = "PDS_BLOBSTORE_DISK_LOCATION", default None;
     /// The largest blob that may be uploaded, in bytes.
@@ -120,11 +109,11 @@ settings! {
     /// Whether a new account needs an invite code.
     invite_required: bool = "PDS_INVITE_REQUIRED", default true;
     /// The secret that signs session tokens, at least 16 characters.
-    jwt_secret: Secret = "PDS_JWT_SECRET";
+    jwt_secret: Option<Secret> = "PDS_JWT_SECRET", default None;
     /// The password of the user `admin` for administrative methods.
-    admin_password: Secret = "PDS_ADMIN_PASSWORD";
+    admin_password: Option<Secret> = "PDS_ADMIN_PASSWORD", default None;
     /// The private key that signs did:plc operations: K-256, 64 hex digits.
-    rotation_key: Secret = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
+    rotation_key: Option<Secret> = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", default None;
     /// The relays to tell of new events, comma-separated addresses.
     crawlers: Vec<Url> = "PDS_CRAWLERS", default Vec::new();
     /// The address of the app view, which gets every call that this server does not serve itself, as the account that calls.
@@ -147,6 +136,8 @@ settings! {
     proxy_body_timeout: Duration = "PDS_PROXY_BODY_TIMEOUT", default Duration::from_secs(30);
     /// The largest answer of a service that is passed on, in bytes.
     proxy_max_response_size: u64 = "PDS_PROXY_MAX_RESPONSE_SIZE", default 10 * 1024 * 1024;
+    /// How often a call without a body is sent again to a service that cannot be connected to, or that breaks off before its answer.
+    proxy_max_retries: u32 = "PDS_PROXY_MAX_RETRIES", default 0;
     /// Whether requests are limited in rate.
     rate_limits_enabled: bool = "PDS_RATE_LIMITS_ENABLED", default false;
     /// Development: addresses on loopback may be asked.
@@ -186,7 +177,9 @@ settings! {
     blob_refetch_days: Days = "BLOB_REFETCH_DAYS", default Days(Duration::from_secs(7 * 24 * 60 * 60));
     /// The kinds of remote blobs that are fetched again, comma-separated: media types up to the slash.
     blob_refetch_types: Vec<String> = "BLOB_REFETCH_TYPES", default vec!["image".to_owned()];
-    /// The Google Cloud project whose Datastore keeps the repos.
+    /// The Google Cloud project whose Datastore keeps the repos; `GOOGLE_CLOUD_PROJECT` unless given.
+    datastore_project_id: Option<String> = "DATASTORE_PROJECT_ID", default None;
+    /// The Google Cloud project, where `DATASTORE_PROJECT_ID` names none.
     google_cloud_project: Option<String> = "GOOGLE_CLOUD_PROJECT", default None;
     /// The database within the project; the default one unless given.
     datastore_db: Option<String> = "DATASTORE_DB", default None;
@@ -195,18 +188,25 @@ settings! {
     /// The AES-256-GCM keys of the accounts' keys in Datastore, in base64, one a line: the first seals, all open. The content
     /// of the file `encrypted_property_key` unless given.
     encrypted_property_key: Option<Secret> = "ENCRYPTED_PROPERTY_KEY", default None;
-    /// The host and port of a memcached that gives out sequence numbers for Datastore; they come from Datastore alone
-    /// unless given.
+    /// Who gives out sequence numbers for Datastore; all programs on one database must agree. `datastore`: its counter, as the
+    /// Python library with `DatastoreSequences`. `memcached`: as the Python library with `MemcacheSequences`. `exclusive`: this library
+    /// alone, whose readers then wait for no missing number. `memcached` where `ARROBA_MEMCACHED` is given and `datastore`
+    /// elsewhere, unless given.
+    sequences: Option<SequenceSource> = "ARROBA_SEQUENCES", default None;
+    /// The host and port of a memcached that gives out sequence numbers for Datastore, or `unix://` and the path of its socket.
     memcached: Option<String> = "ARROBA_MEMCACHED", default None;
     /// How many sequence numbers memcached is given at once.
     memcache_sequence_batch: u64 = "MEMCACHE_SEQUENCE_BATCH", default 1000;
     /// How few of them may be left before it is given more.
     memcache_sequence_buffer: u64 = "MEMCACHE_SEQUENCE_BUFFER", default 100;
-    /// The least time between two looks for new events in Datastore, in seconds; fractions are allowed.
+    /// The least time between two looks for other programs' events in Datastore, in seconds; fractions are allowed, and less than
+    /// a quarter of a second counts as that.
     subscribe_repos_batch_delay: Seconds = "SUBSCRIBE_REPOS_BATCH_DELAY", default Seconds(Duration::ZERO);
-    /// How near to the newest a missing sequence number of Datastore must be to be waited for.
+    /// How near to the newest a missing sequence number of Datastore must be to be waited for; of no effect with
+    /// `ARROBA_SEQUENCES=exclusive`.
     subscribe_repos_skipped_seq_window: u64 = "SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW", default 300;
-    /// How long a missing sequence number of Datastore is waited for, in seconds; fractions are allowed.
+    /// How long a missing sequence number of Datastore is waited for, in seconds; fractions are allowed. Of no effect with
+    /// `ARROBA_SEQUENCES=exclusive`.
     subscribe_repos_skipped_seq_delay: Seconds = "SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY", default Seconds(Duration::from_secs(120));
     /// Whether the server writes its log to standard output.
     log_enabled: bool = "LOG_ENABLED", default false;
@@ -235,9 +235,10 @@ impl Config {
         }
     }
 
-    /// Where the bytes of blobs are.
-    pub fn blob_location(&self) -> PathBuf {
-        self.blob_directory.clone().unwrap_or_else(|| self.data_directory.join("blobs"))
+    /// Where the bytes of blobs are; nowhere but in memory if no directory is named.
+    pub fn blob_location(&self) -> Option<PathBuf> {
+        let in_data = || self.data_directory.as_ref().map(|data| data.join("blobs"));
+        self.blob_directory.clone().or_else(in_data)
     }
 
     /// The records that methods write and read.

@@ -71,12 +71,16 @@ impl Crawlers {
         self.services.is_empty()
     }
 
-    /// Makes them ready to be told about `hostname`; nothing if there is nobody to tell.
-    pub(crate) fn ready(self, hostname: &str) -> Result<Option<Arc<Crawling>>, HostError> {
+    /// Makes them ready to be told about `hostname`; nothing if there is nobody to tell. `dns` is for those that were given none.
+    pub(crate) fn ready(
+        self,
+        hostname: &str,
+        dns: Option<Arc<dyn Dns>>,
+    ) -> Result<Option<Arc<Crawling>>, HostError> {
         if self.is_empty() {
             return Ok(None);
         }
-        let dns = match self.dns {
+        let dns = match self.dns.or(dns) {
             Some(dns) => dns,
             None => Arc::new(SystemDns::new().map_err(|error| HostError::Network(error.into()))?),
         };

@@ -34,6 +34,10 @@ pub enum Error {
     /// The PLC directory's address is not usable.
     #[error("failed to use the address of the PLC directory")]
     Directory(#[from] DirectoryUrlError),
+    /// There is no connection to Datastore.
+    #[cfg(feature = "datastore")]
+    #[error("failed to connect to Datastore")]
+    Datastore(#[from] arroba_store::datastore::ConnectError),
     /// No name server is configured on this machine.
     #[error("failed to set up name resolution")]
     Dns(#[from] DnsError),

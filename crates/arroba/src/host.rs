@@ -44,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::announce::Announcement;
+pub(crate) use self::builder::known_as;
 pub use self::builder::{HostKeys, HostLimits, RepoHostBuilder};
 pub use self::commit_many::Batch;
 pub use self::contents::Contents;

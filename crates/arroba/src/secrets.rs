@@ -148,18 +148,11 @@ impl Secrets {
     /// start, unless the configuration has it.
     ///
     /// # Errors
-    /// [`SecretsError::Master`], [`SecretsError::Rotation`], [`SecretsError::Session`].
+    /// [`SecretsError::Master`], [`SecretsError::Rotation`], [`SecretsError::Session`], and [`SecretsError::Missing`] for what the
+    /// configuration of a host has left out.
     pub fn from_config(config: &Config) -> Result<Self, SecretsError> {
-        let master = match &config.master_key {
-            Some(key) => MasterKey::from_hex(key.expose()),
-            None => MasterKey::load_or_create(config.data_directory.join("master.key")),
-        };
-        let rotation = PrivateKey::from_hex(Curve::K256, config.rotation_key.expose());
-        Self::new(
-            master.map_err(SecretsError::Master)?,
-            rotation.map_err(SecretsError::Rotation)?,
-            config.jwt_secret.expose().as_bytes(),
-        )
+        let session = config.jwt_secret.as_ref().ok_or(SecretsError::Missing("PDS_JWT_SECRET"))?;
+        Self::new(master_key(config)?, rotation_key(config)?, session.expose().as_bytes())
     }
 
     /// The key that seals signing keys.
@@ -205,6 +198,34 @@ impl Secrets {
         file.write_all(text.as_bytes())?;
         file.sync_all()
     }
+}
+
+impl HostKeys {
+    /// The keys of a host without accounts, as a configuration names them: the master key and the key that signs did:plc operations, as
+    /// [`Secrets::from_config`] has them. Keys of a host on Datastore are `Config::datastore_keys`.
+    ///
+    /// # Errors
+    /// [`SecretsError::Master`], [`SecretsError::Rotation`], [`SecretsError::Missing`].
+    pub fn from_config(config: &Config) -> Result<Self, SecretsError> {
+        Ok(Self::new(master_key(config)?, rotation_key(config)?))
+    }
+}
+
+/// The master key of a configuration, else that of the data directory.
+fn master_key(config: &Config) -> Result<MasterKey, SecretsError> {
+    let key = match (&config.master_key, &config.data_directory) {
+        (Some(key), _) => MasterKey::from_hex(key.expose()),
+        (None, Some(directory)) => MasterKey::load_or_create(directory.join("master.key")),
+        (None, None) => return Err(SecretsError::Missing("ARROBA_MASTER_KEY or PDS_DATA_DIRECTORY")),
+    };
+    key.map_err(SecretsError::Master)
+}
+
+/// The key of a configuration that signs did:plc operations.
+pub(crate) fn rotation_key(config: &Config) -> Result<PrivateKey, SecretsError> {
+    const NAME: &str = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
+    let key = config.rotation_key.as_ref().ok_or(SecretsError::Missing(NAME))?;
+    PrivateKey::from_hex(Curve::K256, key.expose()).map_err(SecretsError::Rotation)
 }
 
 impl From<Secrets> for HostKeys {

@@ -12,6 +12,7 @@ mod it {
     mod embedding;
     mod examples;
     mod fixture;
+    mod from_settings;
     mod lexicons;
     mod media;
     mod media_server;

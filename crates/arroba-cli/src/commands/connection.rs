@@ -30,8 +30,9 @@ impl Connection {
             return Ok(Self { api, own: None });
         }
         let config = configuration::load(admin.config.as_deref())?.config;
-        let password =
-            admin.admin_password.clone().unwrap_or_else(|| config.admin_password.expose().to_owned());
+        let configured = || config.admin_password.as_ref().map(|password| password.expose().to_owned());
+        let password = admin.admin_password.clone().or_else(configured);
+        let password = password.context("give the admin password (PDS_ADMIN_PASSWORD)")?;
         let running = Api::new(Url::parse(&format!("http://localhost:{}", config.port))?, password.clone())?;
         if running.is_up().await? {
             return Ok(Self { api: running, own: None });

@@ -64,20 +64,5 @@ pub(super) const UNSERVED: &[&str] = &[
     "PDS_REPO_SIGNING_KEY_K256_PRIVATE_KEY_HEX",
     "PDS_FETCH_MAX_RESPONSE_SIZE",
     "PDS_PROXY_ALLOW_HTTP2",
-    "PDS_PROXY_MAX_RETRIES",
     "PDS_PROXY_PREFER_COMPRESSED",
-];
-
-/// Settings that are read and of no effect yet, with the reason.
-pub(super) const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("ENCRYPTED_PROPERTY_KEY", "this server does not store in Datastore"),
-    ("GOOGLE_CLOUD_PROJECT", "this server does not store in Datastore"),
-    ("DATASTORE_DB", "this server does not store in Datastore"),
-    ("DATASTORE_EMULATOR_HOST", "this server does not store in Datastore"),
-    ("ARROBA_MEMCACHED", "this server does not store in Datastore"),
-    ("MEMCACHE_SEQUENCE_BATCH", "this server does not store in Datastore"),
-    ("MEMCACHE_SEQUENCE_BUFFER", "this server does not store in Datastore"),
-    ("SUBSCRIBE_REPOS_BATCH_DELAY", "events are sent when they are there, nothing is polled"),
-    ("SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW", "no sequence number is skipped in this store"),
-    ("SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY", "no sequence number is skipped in this store"),
 ];

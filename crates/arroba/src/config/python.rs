@@ -7,31 +7,46 @@ use url::Url;
 
 use super::ConfigError;
 
-/// A variable of the Python library that holds a host name, and the settings that it stands for.
+/// A variable of the Python library, and the settings that it stands for.
 pub(super) struct Alias {
     /// The Python library's name.
     pub(super) name: &'static str,
+    /// What it takes.
+    form: Form,
     /// The settings that it stands for, and what they come to.
     pub(super) settings: &'static [(&'static str, Convert)],
 }
 
-/// Turns a host name into what a setting takes; nothing if it is no host name.
+/// What a variable takes.
+struct Form {
+    /// For the example file, where it is not what the setting takes.
+    remark: Option<&'static str>,
+    /// For a value that is refused.
+    expected: &'static str,
+}
+
+const HOST: Form = Form { remark: Some("a host name"), expected: "a host name, perhaps with a port" };
+const PROJECT: Form = Form { remark: None, expected: "made of letters, digits and - _ . : alone" };
+
+/// Turns the value into what a setting takes; nothing if it has another form.
 type Convert = fn(&str) -> Option<String>;
 
 /// In order of precedence: of two that stand for one setting the first one holds.
 pub(super) const ALIASES: &[Alias] = &[
-    Alias { name: "PDS_HOST", settings: &[("PDS_HOSTNAME", hostname)] },
-    Alias { name: "PLC_HOST", settings: &[("PDS_DID_PLC_URL", address)] },
-    Alias { name: "RELAY_HOST", settings: &[("PDS_CRAWLERS", address)] },
-    Alias { name: "BGS_HOST", settings: &[("PDS_CRAWLERS", address)] },
+    Alias { name: "PDS_HOST", form: HOST, settings: &[("PDS_HOSTNAME", hostname)] },
+    Alias { name: "PLC_HOST", form: HOST, settings: &[("PDS_DID_PLC_URL", address)] },
+    Alias { name: "RELAY_HOST", form: HOST, settings: &[("PDS_CRAWLERS", address)] },
+    Alias { name: "BGS_HOST", form: HOST, settings: &[("PDS_CRAWLERS", address)] },
     Alias {
         name: "APPVIEW_HOST",
+        form: HOST,
         settings: &[
             ("PDS_BSKY_APP_VIEW_URL", address),
             ("PDS_BSKY_APP_VIEW_DID", did),
             ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", pictures),
         ],
     },
+    Alias { name: "DATASTORE_DATASET", form: PROJECT, settings: &[("DATASTORE_PROJECT_ID", project)] },
 ];
 
 /// Names of the Python library that mean nothing here, each with the reason.
@@ -55,12 +70,14 @@ pub(super) fn knows(name: &str) -> bool {
     ALIASES.iter().any(|alias| alias.name == name) || MEANINGLESS.iter().any(|(known, _)| *known == name)
 }
 
-/// The other names of a setting.
-pub(super) fn aliases_of(setting: &str) -> impl Iterator<Item = &'static str> {
-    ALIASES
-        .iter()
-        .filter(move |alias| alias.settings.iter().any(|(name, _)| *name == setting))
-        .map(|alias| alias.name)
+/// One line about the other names of a setting, if it has any.
+pub(super) fn aliases_of(setting: &str) -> Option<String> {
+    let aliases = ALIASES.iter().filter(|alias| alias.settings.iter().any(|(name, _)| *name == setting));
+    let names: Vec<_> = aliases.clone().map(|alias| format!("`{}`", alias.name)).collect();
+    let form = aliases.clone().find_map(|alias| alias.form.remark).map(|form| format!(", {form},"));
+    (!names.is_empty()).then(|| {
+        format!("The Python library's {}{} says the same.", names.join(" or "), form.unwrap_or_default())
+    })
 }
 
 /// Replaces the Python library's names by the settings that they stand for, with a line for each that does not count.
@@ -75,12 +92,12 @@ pub(super) fn translate(
         }
     }
     let mut sources: BTreeMap<&str, &str> = BTreeMap::new();
-    for Alias { name, settings } in ALIASES {
+    for Alias { name, form, settings } in ALIASES {
         let Some(value) = given.remove(*name) else { continue };
         for (setting, convert) in *settings {
             match convert(&value) {
                 None => {
-                    errors.push(ConfigError::Value { name, expected: "a host name, perhaps with a port" });
+                    errors.push(ConfigError::Value { name, expected: form.expected });
                     break;
                 }
                 Some(_) if given.contains_key(*setting) => {
@@ -94,6 +111,15 @@ pub(super) fn translate(
             }
         }
     }
+}
+
+/// The name of a project or of a database in Google's cloud.
+pub(super) fn is_cloud_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+}
+
+fn project(text: &str) -> Option<String> {
+    is_cloud_name(text).then(|| text.to_owned())
 }
 
 /// A host name, perhaps with a port.

@@ -8,8 +8,8 @@ use arroba_core::crypto::{Curve, PrivateKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::names::{UNSERVED, WITHOUT_EFFECT};
-use super::{Config, ConfigError, ConfigErrors, python};
+use super::names::UNSERVED;
+use super::{Config, ConfigError, ConfigErrors, Program, SequenceSource, python};
 
 /// Settings, and what the operator should know about them.
 #[derive(Clone, Debug)]
@@ -22,21 +22,33 @@ pub struct Loaded {
 }
 
 impl Config {
-    /// Reads settings from variables, for example [`std::env::vars`]. An empty value counts as absent; variables that
-    /// belong to others are ignored.
+    /// Reads the settings of a [`Pds`](crate::Pds) from variables, for example those of [`environment`](super::environment()). An
+    /// empty value counts as absent; variables that belong to others are ignored.
     ///
     /// # Errors
     /// Everything that is wrong, one line each.
     pub fn from_env(variables: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
+        Self::from_env_for(Program::Pds, variables)
+    }
+
+    /// Reads the settings of a program from variables, as [`Config::from_env`] does those of a server: other names are needed, and other
+    /// names have no effect.
+    ///
+    /// # Errors
+    /// Everything that is wrong, one line each.
+    pub fn from_env_for(
+        program: Program,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, ConfigErrors> {
         let ours = |name: &str| {
             name.starts_with("PDS_")
                 || python::knows(name)
                 || Self::SETTINGS.iter().any(|setting| setting.variable == name)
         };
-        load(variables.into_iter().filter(|(name, _)| ours(name)))
+        load(program, variables.into_iter().filter(|(name, _)| ours(name)))
     }
 
-    /// Reads settings from TOML, where each has the name of its field. Variables of the environment come before it.
+    /// Reads the settings of a [`Pds`](crate::Pds) from TOML, where each has the name of its field. Variables of the environment come before it.
     ///
     /// # Errors
     /// As [`Config::from_env`], and text that is no TOML.
@@ -88,25 +100,17 @@ impl Config {
             for line in setting.doc {
                 let _ = writeln!(text, "#{line}");
             }
-            let aliases: Vec<_> =
-                python::aliases_of(setting.variable).map(|name| format!("`{name}`")).collect();
-            if !aliases.is_empty() {
-                let _ = writeln!(
-                    text,
-                    "# The Python library's {}, a host name, says the same.",
-                    aliases.join(" or ")
-                );
+            if let Some(line) = python::aliases_of(setting.variable) {
+                let _ = writeln!(text, "# {line}");
             }
-            let _ = match (setting.default)() {
-                Some(default) => writeln!(text, "#{}={default}", setting.variable),
-                None => writeln!(text, "{}=", setting.variable),
-            };
+            let mark = if Program::Pds.needs(setting.variable) { "" } else { "#" };
+            let _ = writeln!(text, "{mark}{}={}", setting.variable, (setting.default)());
         }
         text
     }
 }
 
-fn load(variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
+fn load(program: Program, variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
     let mut values = HashMap::new();
     let mut warnings = Vec::new();
     let mut errors = Vec::new();
@@ -120,8 +124,8 @@ fn load(variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, Con
     python::translate(&mut given, &mut warnings, &mut errors);
     for (name, value) in given {
         if let Some(setting) = Config::SETTINGS.iter().find(|setting| setting.variable == name) {
-            if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == setting.variable) {
-                warnings.push(format!("{name} has no effect yet: {reason}"));
+            if let Some(reason) = program.ignores(setting.variable) {
+                warnings.push(format!("{name} has no effect here: {reason}"));
             }
             values.insert(setting.variable, value);
         } else if UNSERVED.contains(&name.as_str()) {
@@ -134,6 +138,7 @@ fn load(variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, Con
     }
     let config = match Config::read(&values) {
         Ok(config) => {
+            errors.extend(program.missing(&config));
             errors.extend(check(&config));
             warnings.extend(config.half_named_services());
             if config.lexicon_authority_did.is_some() && !config.resolve_lexicons {
@@ -142,6 +147,7 @@ fn load(variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, Con
                         .to_owned(),
                 );
             }
+            warnings.extend(program.remarks(&config));
             Some(config)
         }
         Err(wrong) => {
@@ -176,17 +182,26 @@ fn check(config: &Config) -> Vec<ConfigError> {
         "PDS_SERVICE_HANDLE_DOMAINS",
         "a list of domains that start with a dot",
     );
-    refuse(config.jwt_secret.expose().len() < 16, "PDS_JWT_SECRET", "at least 16 characters long");
-    let is_key = |key: &str| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
+    let session = config.jwt_secret.as_ref();
     refuse(
-        PrivateKey::from_hex(Curve::K256, config.rotation_key.expose()).is_err(),
+        session.is_some_and(|secret| secret.expose().len() < 16),
+        "PDS_JWT_SECRET",
+        "at least 16 characters long",
+    );
+    let is_key = |key: &str| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
+    let rotation = config.rotation_key.as_ref();
+    refuse(
+        rotation.is_some_and(|key| PrivateKey::from_hex(Curve::K256, key.expose()).is_err()),
         "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
         "a private key in 64 hexadecimal digits",
     );
     let sealing = config.encrypted_property_key.as_ref();
     // One or more keys, each on a line of its own: the first seals, all open.
     let is_aes_key = |line: &str| STANDARD.decode(line.trim()).is_ok_and(|key| key.len() == 32);
-    let are_aes_keys = |text: &str| text.lines().filter(|line| !line.trim().is_empty()).all(is_aes_key);
+    let are_aes_keys = |text: &str| {
+        let mut keys = text.lines().filter(|line| !line.trim().is_empty()).peekable();
+        keys.peek().is_some() && keys.all(is_aes_key)
+    };
     refuse(
         sealing.is_some_and(|keys| !are_aes_keys(keys.expose())),
         "ENCRYPTED_PROPERTY_KEY",
@@ -198,9 +213,39 @@ fn check(config: &Config) -> Vec<ConfigError> {
         "MEMCACHE_SEQUENCE_BUFFER",
         "less than MEMCACHE_SEQUENCE_BATCH",
     );
+    for (name, value) in [
+        ("DATASTORE_PROJECT_ID", &config.datastore_project_id),
+        ("GOOGLE_CLOUD_PROJECT", &config.google_cloud_project),
+        ("DATASTORE_DB", &config.datastore_db),
+    ] {
+        let plain = value.as_deref().is_none_or(python::is_cloud_name);
+        refuse(!plain, name, "made of letters, digits and - _ . : alone");
+    }
+    refuse(
+        !config.memcached.as_deref().is_none_or(is_memcached),
+        "ARROBA_MEMCACHED",
+        "a host and a port, such as 127.0.0.1:11211",
+    );
+    match (config.sequences, &config.memcached) {
+        (Some(SequenceSource::Memcached), None) => {
+            refuse(true, "ARROBA_MEMCACHED", "given where ARROBA_SEQUENCES is memcached");
+        }
+        (Some(SequenceSource::Datastore | SequenceSource::Exclusive), Some(_)) => {
+            refuse(true, "ARROBA_MEMCACHED", "left out where ARROBA_SEQUENCES is not memcached");
+        }
+        _ => {}
+    }
     let master = config.master_key.as_ref();
     refuse(master.is_some_and(|key| !is_key(key.expose())), "ARROBA_MASTER_KEY", "64 hexadecimal digits");
     errors
+}
+
+fn is_memcached(address: &str) -> bool {
+    match address.rsplit_once(':') {
+        _ if address.starts_with("unix:///") => true,
+        Some((host, port)) => !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok(),
+        None => false,
+    }
 }
 
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> ConfigError {
@@ -257,7 +302,7 @@ mod tests {
         assert_eq!(config.service_handle_domains(), [".test"]);
         assert!(config.invite_required && !config.rate_limits_enabled && !config.allows_loopback());
         assert_eq!(config.max_repo_import_size, 1 << 30);
-        assert_eq!(config.blob_location(), Path::new("data/blobs"));
+        assert_eq!(config.blob_location().as_deref(), Some(Path::new("data/blobs")));
         assert_eq!(config.plc_url.as_str(), "https://plc.directory/");
     }
 
@@ -413,16 +458,51 @@ mod tests {
         assert_eq!(config.subscribe_repos_batch_delay.0.as_millis(), 250);
         assert_eq!(config.subscribe_repos_skipped_seq_window, 30);
         assert_eq!(config.subscribe_repos_skipped_seq_delay.0.as_secs(), 60);
-        // Each that has no effect yet says so; the others say nothing.
-        let silent = WITHOUT_EFFECT.iter().map(|(name, _)| *name);
-        for name in silent.filter(|name| !matches!(*name, "DATASTORE_EMULATOR_HOST" | "ARROBA_MEMCACHED")) {
-            assert_eq!(
-                warnings.iter().filter(|line| line.starts_with(&format!("{name} "))).count(),
-                1,
-                "{name}"
-            );
-        }
+        // Each that has no effect on a server says so; the others say nothing.
+        let silent = |line: &&String| line.contains(" has no effect here: ");
+        assert_eq!(warnings.iter().filter(silent).count(), 8, "{warnings:?}");
+        assert_eq!(warnings.len(), 8, "{warnings:?}");
         assert!(!warnings.iter().any(|line| line.starts_with("REPO_TOKEN") || line.starts_with("PLC_HOST")));
+    }
+
+    #[test]
+    fn a_host_needs_less_than_a_server() {
+        let host = |more: &[(&str, &str)]| {
+            let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            Config::from_env_for(Program::Host, more)
+        };
+        assert_eq!(lines(host(&[])), "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX is required");
+        let rotation = ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", KEY);
+        let Loaded { config, warnings } = host(&[rotation]).unwrap();
+        assert!(warnings.len() == 1 && warnings[0].starts_with("uploaded blobs are kept in memory"));
+        let missing: Vec<_> = Program::Pds.missing(&config).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            missing,
+            [
+                "PDS_DATA_DIRECTORY is required",
+                "PDS_JWT_SECRET is required",
+                "PDS_ADMIN_PASSWORD is required"
+            ]
+        );
+        let warnings = host(&[
+            rotation,
+            ("PDS_DATA_DIRECTORY", "data"),
+            ("PDS_ADMIN_PASSWORD", "admin"),
+            ("GOOGLE_CLOUD_PROJECT", "app"),
+            ("ARROBA_MASTER_KEY", KEY),
+        ]);
+        let warnings = warnings.unwrap().warnings;
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].starts_with("GOOGLE_CLOUD_PROJECT has no effect here: "), "{warnings:?}");
+        assert_eq!(
+            warnings[1],
+            "PDS_ADMIN_PASSWORD has no effect here: nobody logs in to a host with a password"
+        );
+        // Wrong values are refused even where they have no effect.
+        assert_eq!(
+            lines(host(&[rotation, ("PDS_JWT_SECRET", "short")])),
+            "PDS_JWT_SECRET must be at least 16 characters long"
+        );
     }
 
     #[test]
@@ -493,6 +573,28 @@ mod tests {
                 "ENCRYPTED_PROPERTY_KEY must be keys of 32 bytes in base64, one a line",
             ),
             (
+                "ENCRYPTED_PROPERTY_KEY",
+                "\n ",
+                "ENCRYPTED_PROPERTY_KEY must be keys of 32 bytes in base64, one a line",
+            ),
+            (
+                "DATASTORE_DATASET",
+                "my app",
+                "DATASTORE_DATASET must be made of letters, digits and - _ . : alone",
+            ),
+            ("DATASTORE_DB", "a/b", "DATASTORE_DB must be made of letters, digits and - _ . : alone"),
+            (
+                "ARROBA_MEMCACHED",
+                "localhost",
+                "ARROBA_MEMCACHED must be a host and a port, such as 127.0.0.1:11211",
+            ),
+            ("ARROBA_SEQUENCES", "python", "ARROBA_SEQUENCES must be datastore, memcached or exclusive"),
+            (
+                "ARROBA_SEQUENCES",
+                "memcached",
+                "ARROBA_MEMCACHED must be given where ARROBA_SEQUENCES is memcached",
+            ),
+            (
                 "MEMCACHE_SEQUENCE_BATCH",
                 "0",
                 "MEMCACHE_SEQUENCE_BATCH must be at least 1\nMEMCACHE_SEQUENCE_BUFFER must be less than MEMCACHE_SEQUENCE_BATCH",
@@ -533,7 +635,7 @@ mod tests {
             ("PDS_REPORT_SERVICE_URL", "https://r.test"),
             ("PDS_REPORT_SERVICE_DID", "did:web:r.test"),
         ]);
-        given.push(("PDS_PROXY_BODY_TIMEOUT", "5"));
+        given.extend([("PDS_PROXY_BODY_TIMEOUT", "5"), ("PDS_PROXY_MAX_RETRIES", "2")]);
         let config = with(&given).unwrap().config;
         assert_eq!(
             prefixes(&config)[2],
@@ -543,6 +645,8 @@ mod tests {
             (config.proxy_limits().idle.as_millis(), config.proxy_limits().headers.as_secs()),
             (5, 10)
         );
+        assert_eq!(config.proxy_limits().retries, 2);
+        assert_eq!(with(&[]).unwrap().config.proxy_limits().retries, 0);
         assert!(with(&[]).unwrap().config.services().is_empty());
         let python = with(&[("APPVIEW_HOST", "api.test")]).unwrap().config;
         assert_eq!(prefixes(&python), expected[..1]);
@@ -560,6 +664,13 @@ mod tests {
             "hostnam is not a setting, did you mean hostname?"
         );
         assert!(lines(Config::from_toml("= 1", required())).starts_with("failed to parse the settings"));
+    }
+
+    #[test]
+    fn the_example_file_is_the_one_that_the_program_prints() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/pds.env");
+        let file = std::fs::read_to_string(path).unwrap();
+        assert_eq!(file, Config::example(), "write it anew: arroba serve --example > docs/pds.env");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use arroba_xrpc::ProxyLimits;
 use url::Url;
 
 use super::Config;
-use crate::proxy::ProxyService;
+use crate::proxy::{Proxy, ProxyBuilder, ProxyService};
 
 const LABELER: &str = "atproto_labeler";
 
@@ -34,12 +34,19 @@ impl Config {
         named.into_iter().filter_map(|(prefix, service)| Some((prefix, service?))).collect()
     }
 
+    /// The forwarding of calls to these services, within these limits.
+    pub fn proxy(&self) -> ProxyBuilder {
+        let proxy = Proxy::builder().limits(self.proxy_limits());
+        self.services().into_iter().fold(proxy, |proxy, (prefix, service)| proxy.proxy(prefix, service))
+    }
+
     /// What a forwarded request may cost.
     pub fn proxy_limits(&self) -> ProxyLimits {
         let mut limits = ProxyLimits::default();
         limits.headers = self.proxy_headers_timeout;
         limits.idle = self.proxy_body_timeout;
         limits.response_bytes = self.proxy_max_response_size;
+        limits.retries = self.proxy_max_retries;
         limits
     }
 

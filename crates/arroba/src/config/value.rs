@@ -109,6 +109,38 @@ impl Setting for Days {
     }
 }
 
+/// Who gives out the sequence numbers of a Datastore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SequenceSource {
+    /// The counter in Datastore, which the Python library may use too.
+    Datastore,
+    /// A counter in memcached, which the Python library may use too.
+    Memcached,
+    /// Programs of this library alone.
+    Exclusive,
+}
+
+impl Setting for SequenceSource {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "datastore" => Ok(Self::Datastore),
+            "memcached" => Ok(Self::Memcached),
+            "exclusive" => Ok(Self::Exclusive),
+            _ => Err("datastore, memcached or exclusive"),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Datastore => "datastore",
+            Self::Memcached => "memcached",
+            Self::Exclusive => "exclusive",
+        }
+        .to_owned()
+    }
+}
+
 /// A time in units of so many seconds; digits and a point, nothing else that Rust takes for a number.
 fn time(text: &str, unit: f64) -> Option<Duration> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -132,6 +164,7 @@ macro_rules! from_str {
 
 from_str! {
     u16: "a port number";
+    u32: "a whole number";
     u64: "a whole number";
     Did: "a DID";
     Nsid: "a list of collection names (NSIDs)";

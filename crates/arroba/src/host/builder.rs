@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use arroba_core::crypto::Signer;
 use arroba_core::lexicon::{Catalog, Unknown};
+use arroba_core::syntax::Did;
 use arroba_identity::plc::{DirectoryClient, PUBLIC_DIRECTORY, PlcDirectory};
 use arroba_identity::{LexiconResolver, Resolver};
-use arroba_net::{Guard, GuardedClient, SystemDns};
+use arroba_net::{Dns, Guard, GuardedClient, SystemDns};
 use arroba_store::blobs::Blobs;
 use arroba_store::seal::SealingKeys;
 use arroba_store::{BlobIndex, RepoStore};
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::keys::Keys;
 use super::turn::Turns;
 use super::{Collections, Exports, HostError, HostPolicies, Inner, RepoHost};
+use crate::config::Config;
 use crate::crawlers::Crawlers;
 use crate::environment::{Clock, Randomness, SystemClock, SystemRandomness};
 use crate::firehose::{Firehose, FirehoseLimits};
@@ -82,27 +84,33 @@ impl Default for HostLimits {
     }
 }
 
-/// Puts a [`RepoHost`] together; made by [`RepoHost::builder`].
+/// Puts a [`RepoHost`] together; made by [`RepoHost::builder`] or [`RepoHost::from_config`].
 pub struct RepoHostBuilder {
-    hostname: String,
-    public_url: Option<String>,
+    pub(crate) hostname: String,
+    pub(crate) public_url: Option<String>,
     keys: HostKeys,
     store: Arc<dyn RepoStore>,
     blob_index: Arc<dyn BlobIndex>,
     blobs: Option<Blobs>,
     remote_blobs: Option<RemoteBlobs>,
-    directory: Option<Arc<dyn PlcDirectory>>,
+    pub(crate) directory: Option<Arc<dyn PlcDirectory>>,
     resolver: Option<Resolver>,
+    pub(crate) dns: Option<Arc<dyn Dns>>,
+    pub(crate) guard: Guard,
     catalog: Option<Arc<Catalog>>,
     unknown: Unknown,
     lexicons: Option<LexiconResolver>,
-    clock: Arc<dyn Clock>,
-    randomness: Arc<dyn Randomness>,
+    /// Whether lexicons are resolved without a resolver of theirs being given.
+    pub(crate) finds_lexicons: bool,
+    /// Who publishes them, if it is not whom DNS names.
+    pub(crate) lexicon_authority: Option<Did>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
     crawlers: Option<Crawlers>,
     limits: HostLimits,
     policies: HostPolicies,
     subscriptions: SubscriptionOptions,
-    spool_directory: Option<PathBuf>,
+    pub(crate) spool_directory: Option<PathBuf>,
 }
 
 impl fmt::Debug for RepoHostBuilder {
@@ -129,9 +137,13 @@ impl RepoHost {
             remote_blobs: None,
             directory: None,
             resolver: None,
+            dns: None,
+            guard: Guard::Public,
             catalog: None,
             unknown: Unknown::Allow,
             lexicons: None,
+            finds_lexicons: false,
+            lexicon_authority: None,
             clock: Arc::new(SystemClock),
             randomness: Arc::new(SystemRandomness),
             crawlers: None,
@@ -140,6 +152,59 @@ impl RepoHost {
             subscriptions: SubscriptionOptions::default(),
             spool_directory: None,
         }
+    }
+
+    /// Starts a host as a configuration says, with these keys and this store: name and public address, PLC directory, relays, limits,
+    /// policies, and the place of blobs. What the builder is told afterwards holds instead. Requests get what the
+    /// configuration says of them by [`HostRoutes::configured`](crate::HostRoutes::configured).
+    ///
+    /// Blobs are kept in memory where the configuration names no directory, which it has warned of.
+    ///
+    /// # Errors
+    /// [`Error`](crate::Error) with what cannot be opened or is not usable.
+    pub fn from_config<S>(
+        config: &Config,
+        keys: impl Into<HostKeys>,
+        store: S,
+    ) -> crate::Result<RepoHostBuilder>
+    where
+        S: RepoStore + BlobIndex + 'static,
+    {
+        let public_url = config.public_url();
+        let hostname = known_as(&config.hostname, &public_url);
+        let mut builder = Self::builder(hostname, keys, store)
+            .public_url(public_url)
+            .directory(Arc::new(DirectoryClient::new(config.plc_url.as_str())?))
+            .crawlers(Crawlers::new(config.crawlers.iter().cloned()))
+            .blob_bytes(config.blob_upload_limit)
+            .import_bytes(config.max_repo_import_size)
+            .backfill(config.repo_backfill_limit)
+            .backfill_events(config.rollback_window)
+            .supported_collections(config.collections())
+            .exports(config.exports())
+            .unknown_lexicons(config.unknown_lexicons)
+            .lexicon_wait(config.lexicon_wait);
+        builder.finds_lexicons = config.resolve_lexicons;
+        builder.lexicon_authority.clone_from(&config.lexicon_authority_did);
+        if let Some(directory) = config.blob_location() {
+            builder = builder.blobs(Blobs::dir(directory)?);
+        }
+        if let Some(directory) = &config.data_directory {
+            std::fs::create_dir_all(directory)?;
+            builder = builder.spool_directory(directory);
+        }
+        if config.allows_loopback() {
+            builder = builder.allow_loopback();
+        }
+        Ok(builder)
+    }
+}
+
+/// The name that relays are told: on localhost the port belongs to it.
+pub(crate) fn known_as(hostname: &str, public_url: &str) -> String {
+    match public_url.strip_prefix("http://") {
+        Some(host) => host.trim_end_matches('/').to_owned(),
+        None => hostname.to_owned(),
     }
 }
 
@@ -177,6 +242,20 @@ impl RepoHostBuilder {
     #[must_use]
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = Some(resolver);
+        self
+    }
+
+    /// How names are resolved, where no resolver is given and for relays; by the machine's name servers unless this is called.
+    #[must_use]
+    pub fn dns(mut self, dns: Arc<dyn Dns>) -> Self {
+        self.dns = Some(dns);
+        self
+    }
+
+    /// Lets the host ask addresses on loopback when others name them, where no resolver is given: for development only.
+    #[must_use]
+    pub const fn allow_loopback(mut self) -> Self {
+        self.guard = Guard::AllowLoopback;
         self
     }
 
@@ -298,6 +377,18 @@ impl RepoHostBuilder {
 }
 
 impl RepoHostBuilder {
+    pub(crate) fn name_servers(&self) -> Result<Arc<dyn Dns>, HostError> {
+        Ok(match &self.dns {
+            Some(dns) => Arc::clone(dns),
+            None => Arc::new(SystemDns::new().map_err(|error| HostError::Network(error.into()))?),
+        })
+    }
+
+    pub(crate) fn identity_clock(&self) -> arroba_identity::Clock {
+        let clock = Arc::clone(&self.clock);
+        arroba_identity::Clock::new(move || clock.now_micros() / 1000)
+    }
+
     /// Builds the host, and finishes or takes back what a crash interrupted.
     ///
     /// # Errors
@@ -305,29 +396,41 @@ impl RepoHostBuilder {
     /// [`HostError::Store`] if the store cannot be read or written; [`HostError::Network`] if the system's name servers
     /// cannot be found and no resolver was given.
     pub async fn build(self) -> Result<RepoHost, HostError> {
-        let public_url = self.public_url.unwrap_or_else(|| format!("https://{}", self.hostname));
-        let directory = match self.directory {
-            Some(directory) => directory,
+        let public_url = self.public_url.clone().unwrap_or_else(|| format!("https://{}", self.hostname));
+        let directory = match &self.directory {
+            Some(directory) => Arc::clone(directory),
             None => {
                 let public = DirectoryClient::new(PUBLIC_DIRECTORY);
                 Arc::new(public.map_err(|error| HostError::Network(error.into()))?)
             }
         };
-        let resolver = match self.resolver {
-            Some(resolver) => resolver,
+        let resolver = match &self.resolver {
+            Some(resolver) => resolver.clone(),
             None => {
-                let dns = Arc::new(SystemDns::new().map_err(|error| HostError::Network(error.into()))?);
-                let client = GuardedClient::new(Guard::Public, Arc::clone(&dns) as _);
+                let dns = self.name_servers()?;
+                let client = GuardedClient::new(self.guard, Arc::clone(&dns));
                 let client = client.map_err(|error| HostError::Network(error.into()))?;
                 Resolver::builder(Arc::clone(&directory), client, dns).build()
             }
+        };
+        let lexicons = match &self.lexicons {
+            None if self.finds_lexicons => {
+                let dns = self.name_servers()?;
+                let lexicons = LexiconResolver::builder(resolver.clone(), resolver.client().clone(), dns);
+                let lexicons = match &self.lexicon_authority {
+                    Some(authority) => lexicons.authority(authority.clone()),
+                    None => lexicons,
+                };
+                Some(lexicons.clock(self.identity_clock()).build())
+            }
+            given => given.clone(),
         };
         let mut clock_id = [0; 2];
         self.randomness.fill(&mut clock_id);
         let firehose = Firehose::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.limits.firehose);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let crawling = match self.crawlers {
-            Some(crawlers) => crawlers.ready(&self.hostname)?,
+            Some(crawlers) => crawlers.ready(&self.hostname, self.dns)?,
             None => None,
         };
         if let Some(crawling) = &crawling {
@@ -347,7 +450,7 @@ impl RepoHostBuilder {
             resolver,
             catalog: self.catalog.unwrap_or_else(arroba_lexicons::catalog),
             unknown: self.unknown,
-            lexicons: self.lexicons,
+            lexicons,
             clock: self.clock,
             randomness: self.randomness,
             clock_id: u16::from_be_bytes(clock_id) % 1024,

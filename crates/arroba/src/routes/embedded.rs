@@ -6,9 +6,7 @@ use std::sync::Arc;
 use arroba_core::syntax::{Did, Nsid};
 use arroba_lexicons::com_atproto::identity::resolve_handle::{self, ResolveHandle};
 use arroba_lexicons::com_atproto::server::describe_server::{self, DescribeServer};
-use arroba_xrpc::{
-    BehindProxy, Layers, Output, Query, RateLimits, Result, RouterExt, Subscriptions, XrpcError,
-};
+use arroba_xrpc::{BehindProxy, Layers, Output, Query, RateLimits, RouterExt, Subscriptions, XrpcError};
 use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::middleware::from_fn_with_state;
@@ -18,7 +16,8 @@ use http::{HeaderMap, StatusCode};
 
 use super::well_known::requested_handle;
 use crate::auth::{Authenticator, Authority};
-use crate::host::RepoHost;
+use crate::config::Config;
+use crate::host::{HostError, RepoHost};
 use crate::methods::{MethodError, MethodHandler, Methods, Unreplaced};
 use crate::proxy::{self, Proxy};
 use crate::service::Service;
@@ -118,6 +117,20 @@ impl HostRoutes {
         self
     }
 
+    /// Lets in and forwards what a configuration says: whoever shows `REPO_TOKEN` may write to every repo (501 without one), and methods
+    /// of the services that it names go to them.
+    ///
+    /// # Errors
+    /// [`HostError::Network`] if services are named and there are no name servers or no TLS.
+    pub fn configured(self, config: &Config) -> Result<Self, HostError> {
+        let routes = self.authenticator(config.static_token());
+        if config.services().is_empty() {
+            return Ok(routes);
+        }
+        let proxy = config.proxy().build(&routes.host)?;
+        Ok(routes.proxy(proxy))
+    }
+
     /// The router: no fallback, its own layers and state, so that it merges with routes of your own.
     ///
     /// # Errors
@@ -166,7 +179,7 @@ impl fmt::Debug for HostRoutes {
     }
 }
 
-async fn describe_server(State(host): State<RepoHost>) -> Result<Output<DescribeServer>> {
+async fn describe_server(State(host): State<RepoHost>) -> arroba_xrpc::Result<Output<DescribeServer>> {
     let did = Did::parse(&format!("did:web:{}", host.hostname().replace(':', "%3A")));
     Ok(Output(describe_server::Output {
         invite_code_required: Some(true),
@@ -182,7 +195,7 @@ async fn describe_server(State(host): State<RepoHost>) -> Result<Output<Describe
 async fn resolve_handle(
     State(service): State<Service>,
     Query(params): Query<ResolveHandle>,
-) -> Result<Output<ResolveHandle>> {
+) -> arroba_xrpc::Result<Output<ResolveHandle>> {
     match service.active_handle(&params.handle).await? {
         Some(did) => Ok(Output(resolve_handle::Output { did })),
         None => Err(XrpcError::named("HandleNotFound", "Unable to resolve handle")),
@@ -193,7 +206,7 @@ async fn atproto_did(
     State(service): State<Service>,
     proxy: BehindProxy,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> arroba_xrpc::Result<Response> {
     let did = match requested_handle(&headers, proxy.0) {
         Some(handle) => service.active_handle(&handle).await?,
         None => None,
