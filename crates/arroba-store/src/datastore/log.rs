@@ -28,8 +28,12 @@ use tokio::{
 };
 
 use super::{
-    Client, Reads, Select, api::property_order::Direction, blocks::Blocks, entity::ArrobaReservation,
-    key_name, sequences::Sequences,
+    Client, Reads, Select,
+    api::{property_filter::Operator, property_order::Direction, value::ValueType},
+    blocks::Blocks,
+    entity::{ArrobaReservation, AtpBlock},
+    key_name,
+    sequences::Sequences,
 };
 use crate::{
     error::StoreError,
@@ -59,7 +63,8 @@ pub struct LogOptions {
     /// as `SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY`.
     pub skipped_delay: Duration,
     /// Beside the Python library: how many numbers may be given out behind an event before numbers in front of it are no longer waited
-    /// for; 300, as `SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW`.
+    /// for, as `SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW`, which is 300 there. `u64::MAX`, as is usual here: the time alone decides. Fast
+    /// writers have used up a window in seconds, while whoever was given the number may still be at work, and its event would never be told.
     pub skipped_window: u64,
 }
 
@@ -70,7 +75,7 @@ impl Default for LogOptions {
             idle_poll: Duration::from_secs(1),
             ring_bytes: 32 << 20,
             skipped_delay: Duration::from_secs(120),
-            skipped_window: 300,
+            skipped_window: u64::MAX,
         }
     }
 }
@@ -269,7 +274,8 @@ async fn start(client: &Client, sequences: &Sequences, options: &LogOptions) -> 
     // The order matters: what was given out before and has no reservation afterwards is final.
     let last = sequences.last().await?;
     if !sequences.is_exclusive() {
-        return Ok(last.saturating_sub(options.skipped_window));
+        let settled = settled(client, last, sequences.now(), options.skipped_delay).await?;
+        return Ok(settled.max(last.saturating_sub(options.skipped_window)));
     }
     let query = Select::from(ArrobaReservation::KIND).order(Select::KEY, Direction::Ascending).limit(1);
     let page = client.query(query.keys_only().into(), Reads::Strong).await?;
@@ -278,6 +284,31 @@ async fn start(client: &Client, sequences: &Sequences, options: &LogOptions) -> 
         .and_then(|entity| key_name(entity.key.as_ref()?, ArrobaReservation::KIND)?.parse::<u64>().ok());
     Ok(first.map_or(last, |first| last.min(first.saturating_sub(1))))
 }
+
+/// Beside the Python library: the number of an event so old that nothing before it is waited for.
+async fn settled(client: &Client, last: u64, now: u64, delay: Duration) -> Result<u64, StoreError> {
+    let mut back = PRELOADED;
+    while back < last {
+        let to = ValueType::IntegerValue(i64::try_from(last - back).unwrap_or(i64::MAX));
+        let query = Select::from(AtpBlock::KIND).and("seq", Operator::LessThanOrEqual, to);
+        let query = query.order("seq", Direction::Descending).limit(1);
+        let page = client.query(query.into(), Reads::Strong).await?;
+        let entity = page.results.into_iter().find_map(|result| result.entity);
+        let Some(entity) = entity else { return Ok(0) };
+        // One that cannot be read says nothing about its age.
+        if let Ok(block) = AtpBlock::from_entity(entity) {
+            let age = now.saturating_sub(block.created.unwrap_or(0));
+            if u128::from(age) >= delay.as_micros() {
+                return Ok(block.seq);
+            }
+        }
+        back = back.saturating_mul(4);
+    }
+    Ok(0)
+}
+
+/// Numbers at the end of the log that are read when it is opened, at least.
+const PRELOADED: u64 = 300;
 
 fn stored(seq: u64, time: u64, draft: &EventDraft) -> StoredEvent {
     StoredEvent { seq, did: draft.did().clone(), kind: draft.kind(), time, frame: draft.fill(seq) }

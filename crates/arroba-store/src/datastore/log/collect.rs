@@ -110,7 +110,8 @@ impl Follower {
                 Published::Waiting => break Collected::Waiting,
                 Published::ReadAgain => continue,
             }
-            if !more && collector.pending.is_empty() {
+            // What was read for a gap alone ended where the pending numbers begin.
+            if !more && to.is_none() && collector.pending.is_empty() {
                 break Collected::All(any);
             }
         };

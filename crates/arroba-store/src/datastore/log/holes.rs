@@ -36,8 +36,9 @@ impl Follower {
         }
     }
 
-    /// Beside the Python library: as its collector, numbers are waited for in the neighbourhood of the newest one, for a time. The time runs
-    /// from when an event behind them was seen or made, not from the last event of all, which may be long ago.
+    /// Beside the Python library: as its collector, numbers are waited for, for a time, and if that is set, in the neighbourhood of the
+    /// newest one only. The time runs from when an event behind them was seen or made, not from the last event of all, which may be
+    /// long ago: so what was written while nobody looked is read without waiting.
     async fn skipped(&self, collector: &Collector, seqs: Range<u64>) -> Result<Hole, StoreError> {
         let delay = self.options.skipped_delay;
         let now = self.sequences.now();
@@ -49,7 +50,8 @@ impl Follower {
         if long_ago {
             return Ok(Hole::Final(seqs.end));
         }
-        let far = self.sequences.last().await?.saturating_sub(seqs.end) > self.options.skipped_window;
+        let window = self.options.skipped_window;
+        let far = window < u64::MAX && self.sequences.last().await?.saturating_sub(seqs.end) > window;
         Ok(if far { Hole::Final(seqs.end) } else { Hole::Wait })
     }
 
