@@ -55,7 +55,7 @@ impl Pds {
     ) -> Result<()> {
         let stop = CancellationToken::new();
         let counting = tokio::spawn(self.count_events(stop.clone()));
-        let open = connections::serve(listener, router, shutdown).await;
+        let open = connections::serve(listener, router, connections::HEAD_PATIENCE, shutdown).await;
         tracing::info!("stopping");
         let drained = async { tokio::join!(open.drain(), self.subscriptions.drain()) };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
