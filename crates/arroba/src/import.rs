@@ -116,7 +116,7 @@ impl RepoHost {
         }
         let refused = |error: ApplyError| HostError::refused(did, None, error);
         let mut stage = self.store().stage(did).await.map_err(refused)?;
-        let root = fill(&mut *stage, spool, commit.data).await?;
+        let root = fill(&mut *stage, spool, commit.data, self.limits().import_bytes).await?;
         let tree = root.tree(commit.data)?;
         let key = self.signing_key(&repo)?;
         let last = repo.rev.max(Some(head.rev)).max(Some(commit.rev));
@@ -181,10 +181,10 @@ where
 }
 
 /// Walks the tree and stages what it reaches.
-async fn fill(stage: &mut dyn Stage, spool: Spool, data: Cid) -> Result<Root, HostError> {
+async fn fill(stage: &mut dyn Stage, spool: Spool, data: Cid, max_bytes: u64) -> Result<Root, HostError> {
     let (sender, mut pieces) = mpsc::channel(PIECES_WAITING);
     let walk = tokio::task::spawn_blocking(move || {
-        walk::walk(&spool, data, |piece| sender.blocking_send(piece).is_ok())
+        walk::walk(&spool, data, max_bytes, |piece| sender.blocking_send(piece).is_ok())
     });
     while let Some(piece) = pieces.recv().await {
         let Piece { records, nodes } = piece;

@@ -56,7 +56,7 @@ impl fmt::Debug for HostKeys {
 pub struct HostLimits {
     /// The largest blob, in bytes.
     pub blob_bytes: u64,
-    /// The largest CAR file that is imported, in bytes.
+    /// The largest CAR file that is imported, in bytes; also the most that its records have together, each counted.
     pub import_bytes: u64,
     /// The most bytes of events that are kept, whatever their age.
     pub event_bytes: u64,
@@ -325,7 +325,8 @@ impl RepoHostBuilder {
         self
     }
 
-    /// The largest CAR file that is imported, in bytes; 1 GiB unless this is called.
+    /// The largest CAR file that is imported, in bytes; 1 GiB unless this is called. No more may its records have together, where those
+    /// that are one block count each.
     #[must_use]
     pub const fn import_bytes(mut self, bytes: u64) -> Self {
         self.limits.import_bytes = bytes;

@@ -51,7 +51,8 @@ impl RepoHost {
     async fn arrive(&self, commit: &Commit, spool: Spool) -> Result<Spool, HostError> {
         self.check_identity(commit).await?;
         let data = commit.data;
-        let spool = blocking(move || walk::walk(&spool, data, |_| true).map(|_| spool)).await?;
+        let max_bytes = self.limits().import_bytes;
+        let spool = blocking(move || walk::walk(&spool, data, max_bytes, |_| true).map(|_| spool)).await?;
         let reservation = self.store().reserve(&commit.did, 1, Some(commit.rev)).await?;
         if let Some(next) = reservation.rev(0).filter(|next| *next <= commit.rev) {
             return Err(ImportError::RevAhead { imported: commit.rev, next }.into());

@@ -89,6 +89,9 @@ pub enum ImportError {
     /// A record is valid data, but not an object.
     #[error("the record {0} is not an object")]
     NotAnObject(RecordPath),
+    /// The records together are larger than a file may be: many of them are one and the same block.
+    #[error("the records together have more than {0} bytes")]
+    RecordsTooLarge(u64),
     /// The file could not be put aside.
     #[error("the car file could not be spooled")]
     Spool(#[source] std::io::Error),

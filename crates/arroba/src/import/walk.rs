@@ -50,14 +50,17 @@ struct Visit {
 /// Visits the nodes in pre-order and hands them and their records to `take`, until that says to stop.
 ///
 /// Each node must lie within the bounds that its parent sets, so that no node is visited twice and the work is bounded by the keys.
+/// Many keys may name one block, and each makes a record of its own: `max_bytes` is the most that all records together may have.
 pub(super) fn walk(
     spool: &Spool,
     data: Cid,
+    max_bytes: u64,
     mut take: impl FnMut(Piece) -> bool,
 ) -> Result<Root, ImportError> {
     let mut root = None;
     let mut piece = Piece::default();
     let mut piece_bytes = 0_usize;
+    let mut record_bytes = 0_u64;
     let mut waiting = vec![Visit { cid: data, after: Key::start(), before: None, height: None }];
     while let Some(visit) = waiting.pop() {
         let bytes = spool.block(&visit.cid)?.ok_or(ImportError::NodeMissing(visit.cid))?;
@@ -82,6 +85,10 @@ pub(super) fn walk(
         for entry in node.entries {
             children.extend(left.map(|cid| child(cid, &after, Some(&entry.key), height)));
             let record = record(spool, &entry.key, entry.value)?;
+            record_bytes = record_bytes.saturating_add(record.value.len() as u64);
+            if record_bytes > max_bytes {
+                return Err(ImportError::RecordsTooLarge(max_bytes));
+            }
             piece_bytes = piece_bytes.saturating_add(record.value.len());
             piece.records.push(record);
             (after, left) = (entry.key, entry.right);

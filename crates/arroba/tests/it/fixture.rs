@@ -93,6 +93,15 @@ impl<S: Backend> World<S> {
         Self { host, directory, clock, store }
     }
 
+    /// A host that takes imports of so many bytes.
+    pub(crate) async fn importing(max_bytes: u64) -> Self {
+        let clock = Arc::new(FixedClock::new(START_MICROS));
+        let directory = Arc::new(directory(&clock));
+        let store = S::empty().await;
+        let host = builder(&store, 1, &clock, &directory).import_bytes(max_bytes).build().await.unwrap();
+        Self { host, directory, clock, store }
+    }
+
     /// The key that the directory knows for an account.
     pub(crate) async fn key(&self, did: &Did) -> PublicKey {
         self.directory.state(did).await.unwrap().signing_key().unwrap()

@@ -79,14 +79,17 @@ fn record(text: &str) -> Vec<u8> {
 
 /// A world with a deactivated account from elsewhere, and its repo there.
 async fn arrival() -> (World, Repo, Foreign) {
-    let (world, foreign) = stranger().await;
+    arrival_at(World::new().await).await
+}
+
+async fn arrival_at(world: World) -> (World, Repo, Foreign) {
+    let (world, foreign) = stranger(world).await;
     let repo = world.host.create_repo(NewRepo::existing(foreign.did.clone(), None)).await.unwrap();
     (world, repo, foreign)
 }
 
 /// A world that knows nothing of an account from elsewhere, and its repo there.
-async fn stranger() -> (World, Foreign) {
-    let world = World::new().await;
+async fn stranger(world: World) -> (World, Foreign) {
     let key = || PrivateKey::from_bytes(Curve::K256, &[5; 32]).unwrap();
     // The identity was made elsewhere, with a key that this host does not have.
     let rotation = PrivateKey::from_bytes(Curve::K256, &[6; 32]).unwrap();
@@ -125,7 +128,7 @@ async fn post(router: &Router, file: Vec<u8>) -> (u16, String, String) {
 
 #[tokio::test]
 async fn the_token_of_every_repo_imports_whosever_repo_the_file_holds() {
-    let (world, foreign) = stranger().await;
+    let (world, foreign) = stranger(World::new().await).await;
     let router = world.host.routes().authenticator(StaticToken::new("towel")).router().unwrap();
 
     // What is wrong with the file is found before a repo is made for it.
@@ -325,4 +328,65 @@ async fn blobs_of_an_import_are_listed_as_missing() {
     carol.upload_blob(Some("image/png"), bytes).await.unwrap();
     assert!(world.host.blob_index().missing(carol.did(), None, 10).await.unwrap().is_empty());
     assert!(!world.host.blob_index().blob(carol.did(), &blob.cid).await.unwrap().unwrap().temporary);
+}
+
+/// A small file whose keys all name one block would fill the disk with copies of it.
+#[tokio::test]
+async fn a_block_counts_for_every_record_that_it_is() {
+    for (limit, fits) in [(100_000, false), (4_000_000, true)] {
+        let (world, carol, mut foreign) = arrival_at(World::importing(limit).await).await;
+        let text = record(&"x".repeat(10_000));
+        foreign.entries.iter_mut().for_each(|entry| entry.1.clone_from(&text));
+        let (root, mut blocks) = foreign.blocks();
+        blocks.sort();
+        blocks.dedup();
+        let file = file(root, &blocks);
+        assert!(file.len() < 50_000, "{} bytes", file.len());
+        let head = carol.head().await.unwrap();
+        match import(&carol, &file).await {
+            Ok(new) => assert!(fits && new),
+            Err(HostError::Import(ImportError::RecordsTooLarge(100_000))) => {
+                assert!(!fits);
+                assert_eq!(carol.head().await.unwrap(), head);
+            }
+            Err(error) => panic!("{error}"),
+        }
+        drop(world);
+    }
+}
+
+/// What is written elsewhere stays as it is, also what would not be taken as a new record here.
+#[tokio::test]
+async fn records_come_as_they_are() {
+    let (world, carol, mut foreign) = arrival().await;
+    let map = |entries: Vec<(&'static str, Value<'static>)>| -> arroba::core::data::Map<'static> {
+        entries.into_iter().collect()
+    };
+    let old_blob = map(vec![
+        ("cid", Cid::for_raw(b"old").to_string().into()),
+        ("mimeType", "image/png".to_owned().into()),
+    ]);
+    let odd = [
+        map(vec![("$type", "app.bsky.feed.post".to_owned().into()), ("text", Value::Int(7))]),
+        map(vec![("$type", "com.example.other".to_owned().into())]),
+        map(vec![("image", Value::Map(old_blob))]),
+        map(vec![("image", Value::Map(map(vec![("$type", "blob".to_owned().into())])))]),
+    ];
+    for (index, record) in odd.into_iter().enumerate() {
+        foreign.entries.push((format!("app.bsky.feed.post/odd{index}"), cbor::encode(&Value::Map(record))));
+    }
+    foreign.entries.sort();
+    assert!(import(&carol, &foreign.file()).await.unwrap());
+    for (path, bytes) in &foreign.entries {
+        let found = carol.record(&RecordPath::parse(path).unwrap()).await.unwrap().unwrap();
+        assert_eq!((&found.value[..], found.cid), (&bytes[..], Cid::for_cbor(bytes)), "{path}");
+    }
+    let (theirs, blocks) = foreign.blocks();
+    let theirs = Commit::decode(&blocks.iter().find(|(cid, _)| *cid == theirs).unwrap().1).unwrap();
+    let exported = car::read_all(&export(&carol, None).await, &car::Limits::REPOSITORY).unwrap();
+    let ours = Commit::decode(&exported.blocks[&exported.roots[0]]).unwrap();
+    assert_eq!(ours.data, theirs.data, "the tree is the one that was signed elsewhere");
+    let missing = world.host.blob_index().missing(carol.did(), None, 10).await.unwrap();
+    let cids: Vec<_> = missing.iter().map(|blob| blob.cid).collect();
+    assert_eq!(cids, [Cid::for_raw(b"old")], "references in the old form are looked for");
 }
