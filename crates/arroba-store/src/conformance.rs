@@ -129,6 +129,7 @@ where
         lifecycle::a_deleted_repository_can_come_back,
         lifecycle::malformed_changes_change_nothing,
         reads::ranges_both_ways,
+        reads::pages_are_bounded_in_bytes,
         reads::hidden_records_are_left_out,
         reads::repositories_are_listed_in_order,
         exports::since_completes_an_older_export,

@@ -269,7 +269,8 @@ impl RepoStore for Memory {
                 value: value.clone(),
             })
             .collect();
-        Ok(Some(RecordPage { repo: repo.row(), head: live.head.clone(), records, more }))
+        let page = RecordPage { repo: repo.row(), head: live.head.clone(), records, more };
+        Ok(Some(page.bounded(&query.range)))
     }
 
     async fn collections(&self, did: &Did) -> Result<Option<Vec<Nsid>>, StoreError> {

@@ -41,7 +41,7 @@ pub enum RecordRange {
         collection: Nsid,
         /// Where the page before ended, exclusive, in the direction of `order`.
         after: Option<RecordKey>,
-        /// At most this many.
+        /// At most this many; fewer if they have more than [`RecordPage::MAX_BYTES`].
         limit: usize,
         /// Which way.
         order: Order,
@@ -110,6 +110,29 @@ pub struct RecordPage {
     pub records: Vec<RecordRow>,
     /// Whether more follow.
     pub more: bool,
+}
+
+impl RecordPage {
+    /// A page of a collection ends behind the record by which its records have so many bytes together, so that whoever reads large
+    /// records page by page holds little at once.
+    pub const MAX_BYTES: usize = 4 << 20;
+
+    /// The page, ended where it has enough bytes; for stores that find out the sizes last.
+    #[must_use]
+    pub fn bounded(mut self, range: &RecordRange) -> Self {
+        if matches!(range, RecordRange::Collection { .. }) {
+            let mut bytes = 0_usize;
+            let fits = self.records.iter().take_while(|record| {
+                let fits = bytes < Self::MAX_BYTES;
+                bytes = bytes.saturating_add(record.value.len());
+                fits
+            });
+            let fits = fits.count();
+            self.more |= fits < self.records.len();
+            self.records.truncate(fits);
+        }
+        self
+    }
 }
 
 /// Which blocks of a repository.

@@ -85,7 +85,8 @@ pub trait RepoStore: Send + Sync + 'static {
     /// As [`RepoStore::repo`]; [`StoreError::Corrupt`] if a node is missing or is not what its parent names.
     async fn load(&self, did: &Did, loader: Loader) -> Result<Option<Loaded>, StoreError>;
 
-    /// Records; nothing if the repository has no head.
+    /// Records; nothing if the repository has no head. A page of a collection may have fewer than it asks for, and says so: it ends
+    /// when it has [`RecordPage::MAX_BYTES`].
     ///
     /// # Errors
     /// As [`RepoStore::repo`].

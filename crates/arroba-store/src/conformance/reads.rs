@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arroba_core::syntax::RecordKey;
+use arroba_core::{repo::Write, syntax::RecordKey};
+use bytes::Bytes;
 
 use super::author::{Author, apply, create, path, record};
 use crate::{ChangeKind, Order, RecordQuery, RecordRange, RepoStore, Subject};
@@ -54,6 +55,28 @@ pub(super) async fn ranges_both_ways<S: RepoStore>(store: Arc<S>) {
     let none = store.records(&author.did, RecordQuery::these(Vec::new())).await.unwrap().unwrap();
     assert!(none.records.is_empty() && !none.more);
     assert!(store.records(&Author::new(2).did, RecordQuery::one(path("a.b.c/3"))).await.unwrap().is_none());
+}
+
+pub(super) async fn pages_are_bounded_in_bytes<S: RepoStore>(store: Arc<S>) {
+    let author = Author::new(1);
+    author.create(&*store, vec![create("a.b.c/0")]).await;
+    let large: Bytes =
+        [&[0xa1, 0x61, b'b', 0x5a][..], &900_000_u32.to_be_bytes(), &[7; 900_000]].concat().into();
+    let rkeys: Vec<String> = (1..=8).map(|number| number.to_string()).collect();
+    for rkey in &rkeys {
+        author.commit(&*store, vec![Write::create(path(&format!("a.b.c/{rkey}")), large.clone())]).await;
+    }
+    let up: Vec<String> = std::iter::once("0".to_owned()).chain(rkeys).collect();
+    let down: Vec<_> = up.iter().rev().cloned().collect();
+    // Five large records have more than a page may have, four have less.
+    for (order, all, first) in [(Order::Ascending, up, 6), (Order::Descending, down, 5)] {
+        assert_eq!(keys(&*store, &author, None, 100, order).await, (all[..first].to_vec(), true));
+        let rest = keys(&*store, &author, Some(&all[first - 1]), 100, order).await;
+        assert_eq!(rest, (all[first..].to_vec(), false), "the next page has the rest");
+        assert_eq!(keys(&*store, &author, None, 3, order).await, (all[..3].to_vec(), true));
+    }
+    let whole = store.records(&author.did, RecordQuery::all(None, 100)).await.unwrap().unwrap();
+    assert_eq!((whole.records.len(), whole.more), (9, false), "whoever asks for everything gets it");
 }
 
 pub(super) async fn hidden_records_are_left_out<S: RepoStore>(store: Arc<S>) {

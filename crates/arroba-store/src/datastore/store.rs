@@ -224,7 +224,7 @@ impl RepoStore for Datastore {
         let Some((repo, head, found)) = self.live(did).await? else { return Ok(None) };
         let hidden = if query.visible_only { self.hidden_paths(&found).await? } else { BTreeSet::new() };
         let (records, more) = read::records(self.blocks(), did, &head, &query.range, &hidden).await?;
-        Ok(Some(RecordPage { repo, head, records, more }))
+        Ok(Some(RecordPage { repo, head, records, more }.bounded(&query.range)))
     }
 
     async fn collections(&self, did: &Did) -> Result<Option<Vec<Nsid>>, StoreError> {

@@ -145,12 +145,19 @@ fn select(
     };
     let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let mut rows = statement.query(params![tree, all, repo, low, high, one_more])?;
+    let max_bytes = match query.range {
+        RecordRange::Collection { .. } => RecordPage::MAX_BYTES,
+        _ => usize::MAX,
+    };
     let mut records = Vec::with_capacity(limit.min(128));
+    let mut read_bytes = 0_usize;
     while let Some(row) = rows.next()? {
-        if records.len() == limit {
+        if records.len() == limit || read_bytes >= max_bytes {
             return Ok((records, true));
         }
-        records.push(record(row, live)?);
+        let record = record(row, live)?;
+        read_bytes = read_bytes.saturating_add(record.value.len());
+        records.push(record);
     }
     Ok((records, false))
 }
