@@ -6,6 +6,7 @@ use arroba_core::crypto::{Curve, PrivateKey, Signer};
 use arroba_core::data::{Cid, Value, cbor};
 use arroba_core::event::{CommitEvent, Frame};
 use arroba_core::mst::{Key, Tree};
+use arroba_core::repo::verify::{self, Order};
 use arroba_core::repo::{
     self, Action, Commit, CommitParams, EditError, RecordChange, RepoOp, SignedCommit, Staged, Write,
 };
@@ -244,4 +245,22 @@ fn equal_records_travel_once() {
     let sections: usize = blocks.values().map(|block| car::section_length(block.len())).sum();
     assert_eq!(file.len(), car::header_length(1) + sections);
     assert_eq!(commit.records.len(), 3);
+}
+
+/// A reader of the frame alone need not have seen the older record of the same bytes.
+#[test]
+fn a_record_that_is_there_already_travels_again() {
+    let before = with(&[("a.b.c/1", "same"), ("a.b.c/2", "other")]);
+    for write in [
+        Write::create(path("x.b.c/1"), record("same")),
+        Write::update(path("a.b.c/2"), record("same")),
+        Write::create(path("a.b.c/10"), record("same")),
+    ] {
+        let after = sign(repo::edit(&before.tree, vec![write]).unwrap(), Some(&before));
+        let blocks = car::read_all(&event(&after).blocks, &car::Limits::SLICE).unwrap().blocks;
+        assert!(blocks.contains_key(&Cid::for_cbor(&record("same"))), "{:?}", after.ops);
+        for order in [Order::Relay, Order::Reversed, Order::Given] {
+            verify::frame(&after.event.fill(7), &did(), &key().public_key(), order).unwrap();
+        }
+    }
 }

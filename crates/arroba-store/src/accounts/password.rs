@@ -145,6 +145,50 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_unknown_account_costs_the_same_work() {
+        let mut passwords = Passwords::weak_for_tests().unwrap();
+        let stored = passwords.hash("hunter2").await.unwrap();
+        let cost = |hash: &PasswordHash| hash.as_str().split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(cost(&passwords.nobody), cost(&stored), "the same parameters");
+        // If nobody's hash cannot be read that is noticed, so it is read, and the work is done.
+        passwords.nobody = PasswordHash::from_stored("x".into());
+        assert!(matches!(passwords.verify(None, "hunter2").await, Err(StoreError::Corrupt { .. })));
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_hashed_at_once() {
+        let passwords =
+            Passwords { places: Arc::new(Semaphore::new(2)), ..Passwords::weak_for_tests().unwrap() };
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Arc::new(std::sync::Mutex::new(released));
+        let mut held: Vec<_> = (0..2)
+            .map(|_| {
+                let released = Arc::clone(&released);
+                Box::pin(passwords.run(move || {
+                    let end = released.lock().unwrap().recv_timeout(std::time::Duration::from_secs(60));
+                    end.is_ok()
+                }))
+            })
+            .collect();
+        for place in &mut held {
+            assert!(futures::poll!(place).is_pending());
+        }
+        let mut third = Box::pin(passwords.verify(None, "x"));
+        assert!(futures::poll!(&mut third).is_pending());
+        assert_eq!(passwords.places.available_permits(), 0);
+        // Who hangs up makes no room: the work goes on.
+        drop(held.pop());
+        assert!(futures::poll!(&mut third).is_pending());
+        assert_eq!(passwords.places.available_permits(), 0);
+        release.send(()).unwrap();
+        release.send(()).unwrap();
+        assert!(!third.await.unwrap());
+        for place in held {
+            assert!(place.await.unwrap());
+        }
+    }
+
+    #[tokio::test]
     async fn old_parameters_still_verify() {
         let stored = Passwords::weak_for_tests().unwrap().hash("hunter2").await.unwrap();
         let strong = Passwords::new(1).unwrap();

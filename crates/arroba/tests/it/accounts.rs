@@ -1,8 +1,12 @@
 //! Accounts and sessions over HTTP.
 
+use std::sync::Arc;
+
 use arroba::core::crypto::{Curve, PrivateKey, Signer, jwt};
 use arroba::core::syntax::{Did, Handle};
+use arroba::environment::SystemRandomness;
 use arroba::identity::plc::{PlcDirectory, State, Unsigned, did_from_genesis};
+use arroba::session::{Access, SessionTokens};
 use arroba::store::accounts::{Accounts, NewAccount};
 use serde_json::{Value, json};
 
@@ -403,4 +407,72 @@ async fn what_a_crash_left_is_finished_or_taken_back() {
     let kept: &Account = &alice;
     again.get(&kept.access, GET_SESSION, &[]).await.ok();
     again.stop().await;
+}
+
+#[tokio::test]
+async fn an_access_token_that_was_voided_opens_nothing() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.create("alice").await, server.create("bob").await);
+    server.get(&alice.access, GET_SESSION, &[]).await.ok();
+    let accounts = Accounts::new(server.store.clone());
+    let did = Did::parse(&alice.did).unwrap();
+    accounts.void_tokens(&did, START_MICROS / 1_000_000 + 1).await.unwrap();
+    server.get(&alice.access, GET_SESSION, &[]).await.refused(400, "ExpiredToken", "Token has been revoked");
+    server.post(&alice.access, RECORD, alice.post("no")).await.refused(400, "ExpiredToken", "revoked");
+    let repo = [("did", alice.did.as_str())];
+    let answer = server.get(&alice.access, "com.atproto.sync.getRepo", &repo).await;
+    answer.refused(400, "ExpiredToken", "revoked");
+    server.get(&bob.access, GET_SESSION, &[]).await.ok();
+    server.clock.advance(2_000_000);
+    let again = server.post("", SESSION, json!({"identifier": alice.did, "password": "hunter2"})).await.ok();
+    server.get(again["accessJwt"].as_str().unwrap(), GET_SESSION, &[]).await.ok();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_app_password_does_not_open() {
+    let server = Server::start().await;
+    let alice = server.create("alice").await;
+    let (get, put) = ("app.bsky.actor.getPreferences", "app.bsky.actor.putPreferences");
+    let born = json!({"$type": "app.bsky.actor.defs#personalDetailsPref", "birthDate": "1990-01-01"});
+    server.post(&alice.access, put, json!({"preferences": [born]})).await.ok();
+    let service = Did::parse("did:web:localhost").unwrap();
+    let clock = Arc::clone(&server.clock);
+    let tokens =
+        SessionTokens::new(server.secrets.session(), service, clock, Arc::new(SystemRandomness)).unwrap();
+    for access in [Access::AppPass, Access::AppPassPrivileged] {
+        let token = tokens.access(&Did::parse(&alice.did).unwrap(), access).unwrap().expose().to_owned();
+        server.post(&token, RECORD, alice.post("by an app")).await.ok();
+        for (method, input) in [
+            ("com.atproto.server.deactivateAccount", json!({})),
+            ("com.atproto.server.activateAccount", Value::Null),
+        ] {
+            server.post(&token, method, input).await.refused(400, "InvalidToken", "Bad token scope");
+        }
+        let import = server.request(reqwest::Method::POST, "/xrpc/com.atproto.repo.importRepo");
+        let import = import.header("content-type", "application/vnd.ipld.car").body("x").bearer_auth(&token);
+        server.raw(import).await.refused(400, "InvalidToken", "Bad token scope");
+        let shown = server.get(&token, get, &[]).await.ok();
+        assert!(!shown.to_string().contains("1990"), "{shown}");
+        let changed = json!({"preferences": [{"$type": born["$type"], "birthDate": "2020-01-01"}]});
+        server.post(&token, put, changed).await.refused(400, "InvalidRequest", "authorization");
+        server.post(&token, put, json!({"preferences": []})).await.ok();
+        let chat = [("aud", "did:web:x.test"), ("lxm", "chat.bsky.convo.getLog")];
+        let asked = server.get(&token, "com.atproto.server.getServiceAuth", &chat).await;
+        assert_eq!(asked.status == 200, access == Access::AppPassPrivileged, "{}", asked.text);
+    }
+    let shown = server.get(&alice.access, get, &[]).await.ok();
+    assert_eq!(shown["preferences"][0], born, "what an app does not see it does not take away");
+    // A token for services is no session, and neither is the operator's password in the address.
+    let asked = [("aud", "did:web:localhost"), ("lxm", "com.atproto.repo.uploadBlob")];
+    let made = server.get(&alice.access, "com.atproto.server.getServiceAuth", &asked).await.ok();
+    let made = made["token"].as_str().unwrap();
+    for method in [GET_SESSION, "com.atproto.server.checkAccountStatus"] {
+        server.get(made, method, &[]).await.refused(400, "InvalidToken", "");
+    }
+    let params =
+        [("did", alice.did.as_str()), ("admin", super::server::ADMIN), ("password", super::server::ADMIN)];
+    let asked = server.get("", "com.atproto.admin.getAccountInfo", &params).await;
+    assert_eq!(asked.status, 401, "{}", asked.text);
+    server.stop().await;
 }

@@ -205,3 +205,31 @@ async fn how_far_behind_readers_are_can_be_seen() {
     drop(late);
     assert_eq!(world.host.subscriber_lags(), [0]);
 }
+
+/// A commit is made, or not; in between nobody hangs and nothing is passed over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_hang_up_stop_no_reader_and_hide_nothing() {
+    let world = World::new().await;
+    let alice = world.account("alice").await;
+    let mut live = world.host.subscribe(None);
+    assert!(futures::poll!(live.next()).is_pending());
+    for index in 0..200_u32 {
+        let repo = alice.clone();
+        let writing = tokio::spawn(async move { write(&repo, index).await });
+        for _ in 0..index % 11 {
+            tokio::task::yield_now().await;
+        }
+        writing.abort();
+        let _ = writing.await;
+    }
+    write(&alice, "last").await;
+    let newest = world.host.newest_seq();
+    let reading = async {
+        for seq in START_SEQ + 4..=newest {
+            assert_eq!(next(&mut live).await.seq, seq);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reading).await.expect("the reader is told of every event");
+    let commits = world.verify(&world.events().await).await;
+    assert_eq!(commits as u64, newest - START_SEQ - 2, "all that was numbered is there, and verifies");
+}

@@ -4,7 +4,7 @@ use arroba::core::crypto::{Curve, PrivateKey, Signer};
 use arroba::core::event::{AccountStatus, Frame};
 use arroba::core::syntax::{Did, Handle};
 use arroba::core::{nsid, record_key};
-use arroba::identity::plc::PlcDirectory;
+use arroba::identity::plc::{self, PlcDirectory};
 use arroba::store::seal::SealedKeys;
 use arroba::store::{RepoStatus, RepoStore as _, StoredEvent};
 use arroba::{Announcement, HostError, NewRepo, Write};
@@ -236,4 +236,46 @@ async fn a_sweep_clears_what_nobody_needs() {
     alice.delete().await.unwrap();
     world.host.sweep().await.unwrap();
     assert!(world.host.blobs().get(&kept_object, None).await.is_err());
+}
+
+/// Owners who keep their identity's keys to themselves change the directory themselves.
+#[tokio::test]
+async fn a_handle_that_the_directory_has_needs_no_key_of_ours() {
+    let world = World::new().await;
+    let own = PrivateKey::from_bytes(Curve::K256, &[9; 32]).unwrap();
+    let handle: Handle = "erin.example.com".parse().unwrap();
+    let state = plc::State::account([own.public_key()], &own.public_key(), &handle, "https://pds.test");
+    let genesis = plc::Unsigned::genesis(state).sign(&own).unwrap();
+    let did = plc::did_from_genesis(&genesis);
+    world.directory.accept(&did, genesis).unwrap();
+    let erin = world.host.create_repo(NewRepo::existing(did, None).active()).await.unwrap();
+    let operations = *world.directory.newest().borrow();
+    let refused = erin.update_handle(&"other.example.com".parse().unwrap()).await;
+    assert!(matches!(refused, Err(HostError::Directory { .. })), "{refused:?}");
+    assert_eq!(erin.row().await.unwrap().unwrap().handle, None);
+    erin.update_handle(&handle).await.unwrap();
+    assert_eq!(erin.row().await.unwrap().unwrap().handle, Some(handle));
+    assert_eq!(*world.directory.newest().borrow(), operations, "the directory is told nothing");
+}
+
+#[tokio::test]
+async fn every_account_has_a_key_of_its_own_and_none_is_stored_open() {
+    let world = World::new().await;
+    let (alice, bob) = (world.account("alice").await, world.account("bob").await);
+    let given = PrivateKey::from_bytes(Curve::K256, &[3; 32]).unwrap();
+    let new = NewRepo::plc("carol.pds.test".parse().unwrap()).signing_key(given);
+    let carol = world.host.create_repo(new).await.unwrap();
+    let mut seen = Vec::new();
+    for repo in [&alice, &bob, &carol] {
+        let key = world.key(repo.did()).await;
+        assert!(!seen.contains(&key), "two accounts have one key");
+        let state = world.directory.state(repo.did()).await.unwrap();
+        assert!(
+            !state.rotation_keys.contains(&key.to_did_key()),
+            "who writes posts must not move the identity"
+        );
+        seen.push(key);
+    }
+    let sealed = carol.row().await.unwrap().unwrap().keys;
+    assert!(!sealed.signing.as_bytes().windows(32).any(|part| part == [3; 32]));
 }

@@ -5,7 +5,8 @@ use arroba::core::data::Cid;
 use arroba::core::event::Frame;
 use arroba::core::repo::verify::{self, CarLimits};
 use arroba::core::syntax::{Did, RecordPath};
-use arroba::identity::plc::PlcDirectory;
+use arroba::identity::plc::{PlcDirectory, Unsigned};
+use arroba::store::StoreError;
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -447,5 +448,53 @@ async fn a_repo_is_exported_and_imported_again() {
     assert_eq!((imported.status, imported.text.as_str()), (200, ""));
     let listed = server.get("", LIST, &[("repo", &alice.did), ("collection", NOTE)]).await.ok();
     assert_eq!(listed["records"].as_array().unwrap().len(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_repo_is_described_whatever_its_handle() {
+    let server = Server::start().await;
+    let alice = server.create("alice").await;
+    let did: Did = alice.did.parse().unwrap();
+    // The identity takes another handle, and nobody told this server.
+    let last = server.directory.last_operation(&did).await.unwrap();
+    let state = last.state().unwrap().clone().with_handle(&"alice.example.com".parse().unwrap());
+    let update = Unsigned::update(last.cid(), state).sign(&**server.secrets.rotation()).unwrap();
+    server.directory.submit(&did, &update).await.unwrap();
+    server.host.resolver().purge(&did);
+    for repo in [&alice.did, &alice.handle] {
+        let described = server.get("", "com.atproto.repo.describeRepo", &[("repo", repo)]).await.ok();
+        assert_eq!((&described["did"], &described["handleIsCorrect"]), (&json!(alice.did), &json!(false)));
+        assert_eq!(described["didDoc"]["alsoKnownAs"], json!(["at://alice.example.com"]));
+        assert_eq!(described["collections"], json!([]), "no list is null");
+    }
+    server.stop().await;
+}
+
+/// Part of a file must not pass for the whole.
+#[tokio::test]
+async fn a_damaged_repo_is_not_served_as_a_whole_one() {
+    let server = Server::start().await;
+    let alice = server.create("alice").await;
+    for index in 0..40 {
+        server
+            .post(&alice.access, PUT, note(&alice, &format!("k{index:02}"), &"x".repeat(10_000)))
+            .await
+            .ok();
+    }
+    let path = format!("/xrpc/com.atproto.sync.getRepo?did={}", alice.did);
+    let whole = bytes(&server, "", &path).await.2;
+    assert!(whole.len() > 400_000);
+    let damage = "UPDATE record SET value = x'a0' WHERE substr(path, -3) = CAST('k39' AS BLOB)";
+    let damaged = server
+        .store
+        .write(move |connection| Ok::<_, StoreError>(connection.execute(damage, [])?))
+        .await
+        .unwrap();
+    assert_eq!(damaged, 1);
+    let response = server.request(Method::GET, &path).send().await.unwrap();
+    let status = response.status().as_u16();
+    let read = response.bytes().await;
+    assert!(status >= 500 || read.is_err(), "{status}, {} bytes", read.map_or(0, |bytes| bytes.len()));
     server.stop().await;
 }

@@ -149,3 +149,24 @@ async fn stopping_answers_what_is_under_way_and_tells_subscribers() {
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
     stopping.await.unwrap();
 }
+
+#[tokio::test]
+async fn no_address_comes_from_the_host_header() {
+    let server = Server::start().await;
+    let alice = server.create("alice").await;
+    for path in [
+        "/".to_owned(),
+        "/.well-known/did.json".to_owned(),
+        "/xrpc/com.atproto.server.describeServer".to_owned(),
+        format!("/xrpc/com.atproto.repo.describeRepo?repo={}", alice.did),
+        "/xrpc/com.atproto.identity.getRecommendedDidCredentials".to_owned(),
+    ] {
+        let request = server.request(reqwest::Method::GET, &path).bearer_auth(&alice.access);
+        let asked = request.header("host", "evil.test").header("x-forwarded-host", "evil.test");
+        let answer = server.raw(asked).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        assert!(!answer.text.contains("evil"), "{path}: {}", answer.text);
+        assert!(!format!("{:?}", answer.headers).contains("evil"), "{path}: {:?}", answer.headers);
+    }
+    server.stop().await;
+}
