@@ -24,6 +24,8 @@ pub(crate) const CREATE_ACCOUNT: [RateLimit; 1] = [RateLimit::new("createAccount
 /// Logins, by identifier and address.
 pub(crate) const CREATE_SESSION: [RateLimit; 2] =
     [RateLimit::new("createSession", 30, MINUTES_5), RateLimit::new("createSession-day", 300, DAY)];
+/// Wrong passwords of the operator, by address.
+pub(crate) const ADMIN_TRIES: [RateLimit; 1] = [RateLimit::new("admin-tries", 30, MINUTES_5)];
 /// Changes of handle, by account.
 pub(crate) const UPDATE_HANDLE: [RateLimit; 2] =
     [RateLimit::new("updateHandle", 10, MINUTES_5), RateLimit::new("updateHandle-day", 50, DAY)];

@@ -5,7 +5,7 @@ use arroba_core::scopes::{AccountAction, AccountAttribute, MediaType, Permission
 use arroba_core::syntax::{AtIdentifier, Nsid};
 use arroba_lexicons::QueryPairs;
 use arroba_store::RepoStatus;
-use arroba_xrpc::{Result, XrpcError};
+use arroba_xrpc::{ClientIp, RequestLimits, Result, XrpcError};
 use axum::extract::{FromRef, FromRequestParts};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -15,6 +15,7 @@ use super::{
     AccountAuth, AdminAuth, AnyAccountAuth, Authority, Caller, EndSessionAuth, FullAuth, ImportAuth,
     MaybeService, ProxyAuth, RefreshAuth, Repos, Session, UploadAuth, Viewer, WriteAuth,
 };
+use crate::rate_limits::ADMIN_TRIES;
 use crate::session::{Access, invalid};
 
 /// Makes a proof an extractor: `check` turns the request's parts and the authority into the proof.
@@ -181,14 +182,31 @@ async fn end_session(authority: &Authority, parts: &Parts) -> Result<EndSessionA
     Ok(EndSessionAuth { token })
 }
 
-async fn admin(authority: &Authority, parts: &Parts) -> Result<AdminAuth> {
+async fn admin(authority: &Authority, parts: &mut Parts) -> Result<AdminAuth> {
     match Credentials::of(&parts.headers)? {
-        Credentials::Basic { user, password } if authority.sessions.is_admin(&user, &password) => {
-            Ok(AdminAuth(()))
-        }
-        Credentials::None => Err(missing()),
-        _ => Err(XrpcError::authentication_required("Authentication Required")),
+        Credentials::Basic { user, password } => operator(authority, parts, &user, &password).await?,
+        Credentials::None => return Err(missing()),
+        Credentials::Bearer(_) => return Err(no_operator()),
     }
+    Ok(AdminAuth(()))
+}
+
+/// Demands the operator's password. Wrong ones count for the address that they come from, and with too many of them no other is
+/// looked at.
+async fn operator(authority: &Authority, parts: &mut Parts, user: &str, password: &str) -> Result<()> {
+    let Ok(limits) = RequestLimits::from_request_parts(parts, &()).await;
+    let Ok(client) = ClientIp::from_request_parts(parts, &()).await;
+    let address = client.0.to_string();
+    limits.consume(&ADMIN_TRIES, &address, 0)?;
+    if authority.sessions.is_admin(user, password) {
+        return Ok(());
+    }
+    limits.consume(&ADMIN_TRIES, &address, 1)?;
+    Err(no_operator())
+}
+
+fn no_operator() -> XrpcError {
+    XrpcError::authentication_required("Authentication Required")
 }
 
 async fn maybe_service(authority: &Authority, parts: &Parts) -> Result<MaybeService> {
@@ -201,7 +219,7 @@ async fn maybe_service(authority: &Authority, parts: &Parts) -> Result<MaybeServ
     }
 }
 
-async fn viewer(authority: &Authority, parts: &Parts) -> Result<Viewer> {
+async fn viewer(authority: &Authority, parts: &mut Parts) -> Result<Viewer> {
     if !authority.sessions.exist() {
         return Ok(Viewer::Anyone);
     }
@@ -213,10 +231,10 @@ async fn viewer(authority: &Authority, parts: &Parts) -> Result<Viewer> {
     match Credentials::of(&parts.headers)? {
         Credentials::None => Ok(Viewer::Anyone),
         Credentials::Bearer(token) => Ok(Viewer::Account(authority.sessions.account(token).await?.did)),
-        Credentials::Basic { user, password } if authority.sessions.is_admin(&user, &password) => {
+        Credentials::Basic { user, password } => {
+            operator(authority, parts, &user, &password).await?;
             Ok(Viewer::Admin)
         }
-        Credentials::Basic { .. } => Err(XrpcError::authentication_required("Authentication Required")),
     }
 }
 

@@ -7,7 +7,7 @@ use arroba::methods::Call;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::server::Server;
+use super::server::{ADMIN, Server};
 
 #[tokio::test]
 async fn plain_routes() {
@@ -168,5 +168,31 @@ async fn no_address_comes_from_the_host_header() {
         assert!(!answer.text.contains("evil"), "{path}: {}", answer.text);
         assert!(!format!("{:?}", answer.headers).contains("evil"), "{path}: {:?}", answer.headers);
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_operators_password_cannot_be_tried_for_ever() {
+    let server = Server::with(|builder| builder.rate_limits(true)).await;
+    let alice = server.create("alice").await;
+    let info = format!("/xrpc/com.atproto.admin.getAccountInfo?did={}", alice.did);
+    let read = format!("/xrpc/com.atproto.sync.getLatestCommit?did={}", alice.did);
+    let ask = async |path: &str, ip: &str, password: &str| {
+        let request = server.request(reqwest::Method::GET, path).basic_auth("admin", Some(password));
+        server.raw(request.header("x-forwarded-for", ip)).await
+    };
+    ask(&info, "203.0.113.1", ADMIN).await.ok();
+    for index in 0..30 {
+        let path = if index % 2 == 0 { &info } else { &read };
+        ask(path, "203.0.113.1", &index.to_string()).await.refused(401, "AuthenticationRequired", "");
+    }
+    ask(&info, "203.0.113.1", ADMIN).await.ok();
+    ask(&info, "203.0.113.1", "one more").await.refused(429, "RateLimitExceeded", "");
+    for path in [&info, &read] {
+        ask(path, "203.0.113.1", ADMIN).await.refused(429, "RateLimitExceeded", "");
+        ask(path, "203.0.113.2", ADMIN).await.ok();
+    }
+    server.clock.advance(5 * 60 * 1_000_000);
+    ask(&info, "203.0.113.1", ADMIN).await.ok();
     server.stop().await;
 }
