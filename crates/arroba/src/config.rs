@@ -202,9 +202,9 @@ settings! {
     /// The least time between two looks for other programs' events in Datastore, in seconds; fractions are allowed, and less than
     /// a quarter of a second counts as that.
     subscribe_repos_batch_delay: Seconds = "SUBSCRIBE_REPOS_BATCH_DELAY", default Seconds(Duration::ZERO);
-    /// How near to the newest a missing sequence number of Datastore must be to be waited for; of no effect with
-    /// `ARROBA_SEQUENCES=exclusive`.
-    subscribe_repos_skipped_seq_window: u64 = "SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW", default 300;
+    /// How near to the newest a missing sequence number of Datastore must be to be waited for, which is 300 in the Python library;
+    /// the time alone decides unless given. Of no effect with `ARROBA_SEQUENCES=exclusive`.
+    subscribe_repos_skipped_seq_window: Option<u64> = "SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW", default None;
     /// How long a missing sequence number of Datastore is waited for, in seconds; fractions are allowed. Of no effect with
     /// `ARROBA_SEQUENCES=exclusive`.
     subscribe_repos_skipped_seq_delay: Seconds = "SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY", default Seconds(Duration::from_secs(120));

@@ -49,7 +49,7 @@ impl Config {
         log.poll = log.poll.max(self.subscribe_repos_batch_delay.0);
         log.idle_poll = log.idle_poll.max(log.poll);
         log.skipped_delay = self.subscribe_repos_skipped_seq_delay.0;
-        log.skipped_window = self.subscribe_repos_skipped_seq_window;
+        log.skipped_window = self.subscribe_repos_skipped_seq_window.unwrap_or(u64::MAX);
         options
     }
 
@@ -199,7 +199,7 @@ mod tests {
         };
         let usual = log(&[]);
         assert_eq!((usual.poll, usual.idle_poll), (Duration::from_millis(250), Duration::from_secs(1)));
-        assert_eq!((usual.skipped_delay, usual.skipped_window), (Duration::from_secs(120), 300));
+        assert_eq!((usual.skipped_delay, usual.skipped_window), (Duration::from_secs(120), u64::MAX));
         let slow = log(&[
             ("SUBSCRIBE_REPOS_BATCH_DELAY", "2.5"),
             ("SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY", "60"),

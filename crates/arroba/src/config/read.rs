@@ -456,7 +456,7 @@ mod tests {
         );
         assert_eq!((config.memcache_sequence_batch, config.memcache_sequence_buffer), (500, 50));
         assert_eq!(config.subscribe_repos_batch_delay.0.as_millis(), 250);
-        assert_eq!(config.subscribe_repos_skipped_seq_window, 30);
+        assert_eq!(config.subscribe_repos_skipped_seq_window, Some(30));
         assert_eq!(config.subscribe_repos_skipped_seq_delay.0.as_secs(), 60);
         // Each that has no effect on a server says so; the others say nothing.
         let silent = |line: &&String| line.contains(" has no effect here: ");
@@ -512,7 +512,7 @@ mod tests {
         assert_eq!(config.blob_refetch_types, ["image"]);
         assert_eq!((config.memcache_sequence_batch, config.memcache_sequence_buffer), (1000, 100));
         assert_eq!(config.subscribe_repos_batch_delay.0.as_secs(), 0);
-        assert_eq!(config.subscribe_repos_skipped_seq_window, 300);
+        assert_eq!(config.subscribe_repos_skipped_seq_window, None);
         assert_eq!(config.subscribe_repos_skipped_seq_delay.0.as_secs(), 120);
         assert!(config.repo_token.is_none() && matches!(config.exports(), Exports::Open));
         assert_eq!(config.collections(), Collections::All);
