@@ -102,7 +102,6 @@ impl Bridge {
     }
 
     #[cfg(not(feature = "datastore"))]
-    #[expect(clippy::unused_async, reason = "as with the feature")]
     async fn on_datastore(_: impl Iterator<Item = (String, String)>) -> Result<Self, Box<dyn Error>> {
         Err("this bridge is built without Datastore: cargo run --example bridge --features datastore".into())
     }
