@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
-use arroba_core::data::Cid;
+use arroba_core::{data::Cid, syntax::Tid};
 
 use crate::repo::RepoStatus;
 
@@ -57,6 +57,15 @@ pub enum StoreError {
     /// A cursor of a listing is none that this store gave.
     #[error("malformed cursor")]
     Cursor,
+    /// The repository's rev is above every rev that the store will give for long: it makes them of sequence numbers, and the repository
+    /// comes from a host whose revs tell the time.
+    #[error("the rev {above} is ahead of those that are given here (the next is {next})")]
+    RevAhead {
+        /// What the next rev must be above.
+        above: Tid,
+        /// What it would be.
+        next: Tid,
+    },
     /// Stored data contradicts itself.
     #[error("stored data is damaged: {what}")]
     Corrupt {

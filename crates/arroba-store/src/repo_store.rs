@@ -141,10 +141,11 @@ pub trait RepoStore: Send + Sync + 'static {
     async fn blocks(&self, did: &Did, query: BlockQuery) -> Result<Option<BlockStream>, StoreError>;
 
     /// To be called before a commit is signed, when it is sure that there will be one: it fixes what a backend that numbers
-    /// early must fix for `events` events, among them a commit's, whose rev will be greater than `above`. Most fix nothing.
+    /// early must fix for `events` events, among them a commit's, whose rev will be greater than `above`. Most fix nothing. For no events it only says
+    /// whether a rev can be greater.
     ///
     /// # Errors
-    /// As [`RepoStore::repo`].
+    /// As [`RepoStore::repo`]; [`StoreError::RevAhead`] if it cannot be greater.
     async fn reserve(
         &self,
         _did: &Did,

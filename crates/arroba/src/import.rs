@@ -16,8 +16,10 @@ use arroba_core::crypto::Signer;
 use arroba_core::data::Cid;
 use arroba_core::mst::Loader;
 use arroba_core::repo::{self, Commit};
-use arroba_core::syntax::Did;
-use arroba_store::{ApplyError, Change, ChangeKind, CommitChange, RepoRow, RepoStatus, Stage};
+use arroba_core::syntax::{Did, Tid};
+use arroba_store::{
+    ApplyError, Change, ChangeKind, CommitChange, RepoRow, RepoStatus, Reservation, Stage, StoreError,
+};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
@@ -104,6 +106,19 @@ impl RepoHost {
         commit.verify(&key).map_err(|_| ImportError::Signature.into())
     }
 
+    /// Where revs count events, they cannot follow one that tells the time.
+    async fn reserve_behind(
+        &self,
+        commit: &Commit,
+        events: usize,
+        last: Option<Tid>,
+    ) -> Result<Reservation, HostError> {
+        self.store().reserve(&commit.did, events, last).await.map_err(|error| match error {
+            StoreError::RevAhead { next, .. } => ImportError::RevAhead { imported: commit.rev, next }.into(),
+            error => error.into(),
+        })
+    }
+
     async fn take_over(
         &self,
         did: &Did,
@@ -120,12 +135,8 @@ impl RepoHost {
         let tree = root.tree(commit.data)?;
         let key = self.signing_key(&repo)?;
         let last = repo.rev.max(Some(head.rev)).max(Some(commit.rev));
-        let reservation = self.store().reserve(did, 1, last).await?;
+        let reservation = self.reserve_behind(commit, 1, last).await?;
         let rev = reservation.rev(0).unwrap_or_else(|| self.next_rev(last));
-        if last.is_some_and(|last| rev <= last) {
-            // Where revs count events, they cannot follow one that tells the time.
-            return Err(ImportError::RevAhead { imported: commit.rev, next: rev }.into());
-        }
         let staged = repo::resign(&tree).map_err(HostError::Edit)?;
         let signed = staged.sign(self.params(did, rev, Some(&head)), &*key).map_err(HostError::Edit)?;
         let events = match repo.status {

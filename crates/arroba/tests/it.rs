@@ -5,6 +5,8 @@ mod it {
     mod accounts;
     mod app_view;
     #[cfg(feature = "datastore")]
+    mod arrivals_on_datastore;
+    #[cfg(feature = "datastore")]
     mod beside_python;
     mod crawlers;
     mod duplicates;

@@ -53,18 +53,6 @@ struct Shared {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SequenceError {
-    /// The repository's rev is above every number that will be given for long, as after an import with real times.
-    #[error(
-        "the rev {above} of {did} is beyond the sequence number {seq}, which the next rev has to be made of"
-    )]
-    RevAhead {
-        /// Whose.
-        did: Did,
-        /// The rev that the next one must be above.
-        above: Tid,
-        /// The number that is next.
-        seq: u64,
-    },
     /// More numbers at once than one transaction reserves.
     #[error("{0} numbers at once, {most} at most", most = MOST_AT_ONCE)]
     TooMany(usize),
@@ -77,6 +65,15 @@ pub enum SequenceError {
     /// Several transactions on the counter were aborted one after the other.
     #[error("the counter could not be changed in {0} attempts")]
     Busy(u32),
+}
+
+/// Whether the rev of a number is above `above`.
+fn grows(above: Option<Tid>, seq: u64) -> Result<(), StoreError> {
+    let next = Tid::from_micros(seq, 0);
+    match above.filter(|above| next <= *above) {
+        Some(above) => Err(StoreError::RevAhead { above, next }),
+        None => Ok(()),
+    }
 }
 
 impl Sequences {
@@ -101,10 +98,10 @@ impl Sequences {
     }
 
     /// Numbers for `events` events of a repository, one after the other, all of whose revs are above `above`. Costs two calls, or none
-    /// if the pool has them.
+    /// if the pool has them. For no events it only says whether one could be.
     ///
     /// # Errors
-    /// [`SequenceError`] in [`StoreError::Backend`]; [`StoreError::Unavailable`] if the service or memcached does not answer, or if others
+    /// [`StoreError::RevAhead`]; [`SequenceError`] in [`StoreError::Backend`]; [`StoreError::Unavailable`] if the service or memcached does not answer, or if others
     /// change the counter all the time.
     pub async fn reserve(
         &self,
@@ -113,7 +110,7 @@ impl Sequences {
         above: Option<Tid>,
     ) -> Result<Reservation, StoreError> {
         let count = match u64::try_from(events) {
-            Ok(0) => return Ok(Reservation::none()),
+            Ok(0) => return self.check(above).await.map(|()| Reservation::none()),
             Ok(count) if count <= MOST_AT_ONCE => count,
             _ => return Err(StoreError::backend(SequenceError::TooMany(events))),
         };
@@ -128,11 +125,15 @@ impl Sequences {
         asks.ok_or_else(closed)?.send(ask).await.map_err(|_| closed())?;
         let reservation = answer.await.map_err(|_| closed())??;
         let seq = reservation.seqs().map_or(0, |seqs| seqs.start);
+        grows(above, seq)?;
+        Ok(reservation)
+    }
+
+    /// Whether the next number makes a rev above `above`.
+    async fn check(&self, above: Option<Tid>) -> Result<(), StoreError> {
         match above {
-            Some(above) if Tid::from_micros(seq, 0) <= above => {
-                Err(StoreError::backend(SequenceError::RevAhead { did: did.clone(), above, seq }))
-            }
-            _ => Ok(reservation),
+            Some(_) => grows(above, self.last().await?.saturating_add(1)),
+            None => Ok(()),
         }
     }
 

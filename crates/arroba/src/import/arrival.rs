@@ -21,10 +21,9 @@ impl RepoHost {
     ///
     /// # Errors
     ///
-    /// [`HostError::Import`] for what is wrong with the file , [`HostError::RepoInactive`] for a repo that is taken down,
+    /// [`HostError::Import`] for what is wrong with the file, [`HostError::RepoInactive`] for a repo that is taken down,
     /// [`HostError::RepoExists`] for one that is being made, [`HostError::HandleTaken`] if another repo here has the handle: nothing has
-    /// changed. A store that fails in the middle may leave a new repo
-    /// empty; the same file fills it the next time.
+    /// changed. A store that fails in the middle may leave a new repo empty; the same file fills it the next time.
     pub async fn import_any<S, E>(&self, file: S) -> Result<(Repo, Option<CommitMeta>), HostError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
@@ -53,16 +52,13 @@ impl RepoHost {
         let data = commit.data;
         let max_bytes = self.limits().import_bytes;
         let spool = blocking(move || walk::walk(&spool, data, max_bytes, |_| true).map(|_| spool)).await?;
-        let reservation = self.store().reserve(&commit.did, 1, Some(commit.rev)).await?;
-        if let Some(next) = reservation.rev(0).filter(|next| *next <= commit.rev) {
-            return Err(ImportError::RevAhead { imported: commit.rev, next }.into());
-        }
-        drop(reservation);
         let document = self.resolver().resolve_did(&commit.did).await.map_err(ImportError::Identity)?;
         let handle = match self.resolver().handle_status(&document).await {
             HandleStatus::Verified(handle) => Some(handle),
             _ => None,
         };
+        // Nothing is reserved: there is no repo yet that could be told of.
+        self.reserve_behind(commit, 0, Some(commit.rev)).await?;
         self.create_repo(NewRepo::existing(commit.did.clone(), handle)).await?;
         Ok(spool)
     }

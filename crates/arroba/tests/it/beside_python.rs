@@ -17,3 +17,25 @@ mod relay;
 mod remote_blobs;
 mod shapes;
 mod side;
+
+use std::path::PathBuf;
+
+/// The interpreter that has the Python library.
+fn interpreter() -> Option<PathBuf> {
+    program("ARROBA_PYTHON", "e2e/datastore/setup")
+}
+
+/// A program that a variable names, and what installs it.
+fn program(variable: &str, setup: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+    match &named {
+        Some(path) => assert!(path.is_file(), "{variable}: there is no {}", path.display()),
+        None => {
+            assert!(std::env::var_os("CI").is_none(), "no {variable}: run {setup}");
+            eprintln!(
+                "SKIPPED: {variable} names no program ({setup} installs it); nothing was tested with it"
+            );
+        }
+    }
+    named
+}

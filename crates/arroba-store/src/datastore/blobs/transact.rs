@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{
-    Begin, Client, DatastoreError, Lookup, Reads,
+    Begin, Client, DatastoreError, Lookup, Reads, Transaction,
     api::{Entity, Key, Mutation},
 };
 use crate::error::{ApplyError, StoreError};
@@ -17,28 +17,51 @@ pub(super) async fn transact<T>(
 ) -> Result<T, ApplyError> {
     let mut aborted = None;
     for attempt in 0..ATTEMPTS {
-        let begin = aborted.as_ref().map_or(Begin::ReadWrite, Begin::Again);
-        let (transaction, mut lookup) = client.begin(keys.clone(), begin).await.map_err(StoreError::from)?;
-        let (mutations, made) = match decide(&mut lookup) {
-            Ok((mutations, made)) if !mutations.is_empty() => (mutations, made),
-            nothing_to_write => {
-                // Others need not wait for what was read. If this fails, the service does it by itself.
-                if let Err(error) = client.rollback(&transaction).await {
-                    tracing::debug!(%error, "a transaction was not rolled back");
-                }
-                return nothing_to_write.map(|(_, made)| made);
-            }
-        };
-        aborted = match client.commit(mutations, &transaction).await {
-            Ok(_) => return Ok(made),
-            Err(DatastoreError::Conflict { .. }) => Some(transaction),
-            Err(DatastoreError::UnknownOutcome { .. }) => None,
-            Err(error) => return Err(StoreError::from(error).into()),
-        };
+        match once(client, &keys, aborted.as_ref(), &mut decide).await? {
+            Tried::Done(made) => return Ok(made),
+            Tried::Again(transaction) => aborted = transaction,
+        }
         let most = FIRST_WAIT * (1 << attempt.min(8));
         tokio::time::sleep(most.mul_f64(rand::random())).await;
     }
     Err(StoreError::unavailable("others write to the same blobs").into())
+}
+
+enum Tried<T> {
+    Done(T),
+    /// Nothing was written, or nobody knows. The service favours who names the transaction that it aborted.
+    Again(Option<Transaction>),
+}
+
+async fn once<T>(
+    client: &Client,
+    keys: &[Key],
+    aborted: Option<&Transaction>,
+    decide: &mut impl FnMut(&mut Lookup) -> Result<(Vec<Mutation>, T), ApplyError>,
+) -> Result<Tried<T>, ApplyError> {
+    let begin = aborted.map_or(Begin::ReadWrite, Begin::Again);
+    let (transaction, mut lookup) = match client.begin(keys.to_vec(), begin).await {
+        Ok(begun) => begun,
+        // Reading can be what stands in somebody's way, too.
+        Err(DatastoreError::Conflict { .. }) => return Ok(Tried::Again(None)),
+        Err(error) => return Err(StoreError::from(error).into()),
+    };
+    let (mutations, made) = match decide(&mut lookup) {
+        Ok((mutations, made)) if !mutations.is_empty() => (mutations, made),
+        nothing_to_write => {
+            // Others need not wait for what was read. If this fails, the service does it by itself.
+            if let Err(error) = client.rollback(&transaction).await {
+                tracing::debug!(%error, "a transaction was not rolled back");
+            }
+            return nothing_to_write.map(|(_, made)| Tried::Done(made));
+        }
+    };
+    match client.commit(mutations, &transaction).await {
+        Ok(_) => Ok(Tried::Done(made)),
+        Err(DatastoreError::Conflict { .. }) => Ok(Tried::Again(Some(transaction))),
+        Err(DatastoreError::UnknownOutcome { .. }) => Ok(Tried::Again(None)),
+        Err(error) => Err(StoreError::from(error).into()),
+    }
 }
 
 /// The same where nothing can be refused.

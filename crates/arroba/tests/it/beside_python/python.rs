@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -89,17 +89,4 @@ impl Drop for Python {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The interpreter that has the library.
-pub(super) fn interpreter() -> Option<PathBuf> {
-    let named = std::env::var_os("ARROBA_PYTHON").filter(|path| !path.is_empty()).map(PathBuf::from);
-    match &named {
-        Some(path) => assert!(path.is_file(), "ARROBA_PYTHON: there is no {}", path.display()),
-        None => {
-            assert!(std::env::var_os("CI").is_none(), "no ARROBA_PYTHON: run e2e/datastore/setup");
-            eprintln!("SKIPPED: ARROBA_PYTHON names no Python with arroba 3.1; nothing was tested beside it");
-        }
-    }
-    named
 }

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::accounts::{COLLECTION, did, handle, post, private_key_hex, public_key};
 use super::follower::Follower;
-use super::python::{Python, interpreter};
+use super::interpreter;
+use super::python::Python;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_server_is_believed_and_its_entities_are_read() {

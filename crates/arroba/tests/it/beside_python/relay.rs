@@ -1,7 +1,7 @@
 //! The production relay follows one host name, behind which the Python library and we take turns.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::accounts::{COLLECTION, create, handle, post, private_key, private_key_hex};
+use super::program;
 use super::side::{Setup, Side};
 
 const REPOS: u64 = 4;
@@ -41,7 +42,7 @@ const COMPLAINTS: [&str; 10] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_relay_follows_a_host_that_changes_programs() {
-    let Some(binary) = relay_binary() else { return };
+    let Some(binary) = program("ARROBA_RELAY", "e2e/setup relay") else { return };
     let front = Front::start().await;
     let directory = Directory::without_rate_limits(Clock::system());
     let setup = Setup { public: Some((front.url.clone(), directory.clone())), ..Setup::default() };
@@ -80,18 +81,6 @@ async fn the_relay_follows_a_host_that_changes_programs() {
         had = side.store.newest_given().await.unwrap();
     }
     side.host.close().await;
-}
-
-fn relay_binary() -> Option<PathBuf> {
-    let named = std::env::var_os("ARROBA_RELAY").filter(|path| !path.is_empty()).map(PathBuf::from);
-    match &named {
-        Some(path) => assert!(path.is_file(), "ARROBA_RELAY: there is no {}", path.display()),
-        None => {
-            assert!(std::env::var_os("CI").is_none(), "no ARROBA_RELAY: run e2e/setup relay");
-            eprintln!("SKIPPED: ARROBA_RELAY names no relay; nothing was tested with it");
-        }
-    }
-    named
 }
 
 /// An identity in the directory and its repo, made by the Python library.

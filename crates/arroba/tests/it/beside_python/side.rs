@@ -20,7 +20,8 @@ use serde_json::json;
 use super::super::remote_blobs::client as guarded_client;
 use super::accounts::{did, handle, private_key, private_key_hex, public_key};
 use super::follower::Follower;
-use super::python::{Python, interpreter};
+use super::interpreter;
+use super::python::Python;
 
 /// How things are set up.
 pub(super) struct Setup {
