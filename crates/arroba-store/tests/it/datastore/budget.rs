@@ -109,7 +109,6 @@ async fn a_commit_of_200_writes_costs_few_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "fills 100,000 records: some minutes"]
 async fn a_commit_costs_few_calls_in_a_large_repository() {
     let Some(emulator) = Emulator::shared().await else { return };
     let client = emulator.client().await;
