@@ -67,7 +67,7 @@ impl Database {
         self.close().await;
         let mut options = DatastoreOptions::new(Numbering::Datastore);
         // Else the newest events are read while it opens, which is not measured, and reading the past finds them in memory.
-        options.log.skipped_window = 0;
+        options.log.skipped_window = Some(0);
         let store = Datastore::open(self.client.clone(), options).await?;
         self.store = Some(store.clone());
         let rotation = PrivateKey::from_bytes(Curve::K256, &[8; 32])?;

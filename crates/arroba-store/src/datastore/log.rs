@@ -63,9 +63,9 @@ pub struct LogOptions {
     /// as `SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY`.
     pub skipped_delay: Duration,
     /// Beside the Python library: how many numbers may be given out behind an event before numbers in front of it are no longer waited
-    /// for, as `SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW`, which is 300 there. `u64::MAX`, as is usual here: the time alone decides. Fast
+    /// for, as `SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW`, which is 300 there. Nothing, as is usual here: the time alone decides. Fast
     /// writers have used up a window in seconds, while whoever was given the number may still be at work, and its event would never be told.
-    pub skipped_window: u64,
+    pub skipped_window: Option<u64>,
 }
 
 impl Default for LogOptions {
@@ -75,7 +75,7 @@ impl Default for LogOptions {
             idle_poll: Duration::from_secs(1),
             ring_bytes: 32 << 20,
             skipped_delay: Duration::from_secs(120),
-            skipped_window: u64::MAX,
+            skipped_window: None,
         }
     }
 }
@@ -275,7 +275,8 @@ async fn start(client: &Client, sequences: &Sequences, options: &LogOptions) -> 
     let last = sequences.last().await?;
     if !sequences.is_exclusive() {
         let settled = settled(client, last, sequences.now(), options.skipped_delay).await?;
-        return Ok(settled.max(last.saturating_sub(options.skipped_window)));
+        let far = options.skipped_window.map_or(0, |window| last.saturating_sub(window));
+        return Ok(settled.max(far));
     }
     let query = Select::from(ArrobaReservation::KIND).order(Select::KEY, Direction::Ascending).limit(1);
     let page = client.query(query.keys_only().into(), Reads::Strong).await?;

@@ -49,7 +49,7 @@ impl Config {
         log.poll = log.poll.max(self.subscribe_repos_batch_delay.0);
         log.idle_poll = log.idle_poll.max(log.poll);
         log.skipped_delay = self.subscribe_repos_skipped_seq_delay.0;
-        log.skipped_window = self.subscribe_repos_skipped_seq_window.unwrap_or(u64::MAX);
+        log.skipped_window = self.subscribe_repos_skipped_seq_window;
         options
     }
 
@@ -199,14 +199,14 @@ mod tests {
         };
         let usual = log(&[]);
         assert_eq!((usual.poll, usual.idle_poll), (Duration::from_millis(250), Duration::from_secs(1)));
-        assert_eq!((usual.skipped_delay, usual.skipped_window), (Duration::from_secs(120), u64::MAX));
+        assert_eq!((usual.skipped_delay, usual.skipped_window), (Duration::from_secs(120), None));
         let slow = log(&[
             ("SUBSCRIBE_REPOS_BATCH_DELAY", "2.5"),
             ("SUBSCRIBE_REPOS_SKIPPED_SEQ_DELAY", "60"),
             ("SUBSCRIBE_REPOS_SKIPPED_SEQ_WINDOW", "30"),
         ]);
         assert_eq!((slow.poll, slow.idle_poll), (Duration::from_millis(2500), Duration::from_millis(2500)));
-        assert_eq!((slow.skipped_delay, slow.skipped_window), (Duration::from_secs(60), 30));
+        assert_eq!((slow.skipped_delay, slow.skipped_window), (Duration::from_secs(60), Some(30)));
         assert_eq!(log(&[("SUBSCRIBE_REPOS_BATCH_DELAY", "0.1")]).poll, Duration::from_millis(250));
     }
 

@@ -50,8 +50,10 @@ impl Follower {
         if long_ago {
             return Ok(Hole::Final(seqs.end));
         }
-        let window = self.options.skipped_window;
-        let far = window < u64::MAX && self.sequences.last().await?.saturating_sub(seqs.end) > window;
+        let far = match self.options.skipped_window {
+            Some(window) => self.sequences.last().await?.saturating_sub(seqs.end) > window,
+            None => false,
+        };
         Ok(if far { Hole::Final(seqs.end) } else { Hole::Wait })
     }
 

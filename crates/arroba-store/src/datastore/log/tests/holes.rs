@@ -65,7 +65,7 @@ async fn beside_python_a_missing_number_is_waited_for() {
     };
     let kept = other.reserve(&did(1), 2, None).await.unwrap();
     let reader = Program::start(&client, beside_python(), LogOptions::default()).await;
-    let in_window = LogOptions { skipped_window: 300, ..LogOptions::default() };
+    let in_window = LogOptions { skipped_window: Some(300), ..LogOptions::default() };
     let in_window = Program::start(&client, beside_python(), in_window).await;
     announce(2, now()).await;
     assert!(reader.seqs().await.is_empty(), "the first may still come");
