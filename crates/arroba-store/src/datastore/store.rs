@@ -237,9 +237,12 @@ impl RepoStore for Datastore {
         let sizes = &self.inner.sizes;
         let size = match sizes.get(&head.data) {
             Some(size) => size,
-            None => read::size(self.blocks(), did, head.data).await?,
+            None => {
+                let size = read::size(self.blocks(), did, head.data).await?;
+                sizes.insert(head.data, size);
+                size
+            }
         };
-        sizes.insert(head.data, size);
         let (blobs_expected, blobs_stored) = blobs::counts(self.client(), did).await?;
         let blocks = size.nodes + size.records + 1;
         Ok(Some(Counts { blocks, records: size.records, blobs_expected, blobs_stored }))

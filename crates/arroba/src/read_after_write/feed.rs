@@ -50,7 +50,7 @@ fn passes(post: &Value, filter: &str, local: &LocalWrites) -> bool {
         "posts_with_media" => is(embed, "app.bsky.embed.images") || is(embed, "app.bsky.embed.gallery"),
         "posts_with_video" => is(embed, "app.bsky.embed.video"),
         "posts_and_author_threads" => reply.is_none_or(|reply| {
-            let root = reply.pointer("/root/uri").and_then(Value::as_str).unwrap_or_default();
+            let root = reply["root"]["uri"].as_str().unwrap_or_default();
             let own = format!("at://{}/", local.did());
             root.starts_with(&own)
         }),
